@@ -31,6 +31,8 @@ mod timers;
 mod tracking;
 mod virtual_services;
 
+use core::time::Duration;
+
 use crate::config::model::Config;
 use crate::types::{Cidr, InstanceId, Instant, VrrpCounters, VrrpState, sorted};
 use crate::vrrp::Event;
@@ -58,6 +60,16 @@ pub struct Options {
     pub dont_release: bool,
     /// `--dont-release-ipvs`: leave the virtual services in the kernel at exit.
     pub dont_release_ipvs: bool,
+}
+
+/// How long a timer waits that is due while packets are unread.
+const UNREAD_RETRY: Duration = Duration::from_millis(1);
+
+/// What became of the timer of a protocol machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Progress {
+    Served,
+    Postponed,
 }
 
 /// Everything that is configured, at run time.
@@ -222,12 +234,7 @@ impl Engine {
         let Some(id) = TimerKey::instance(key) else {
             return self.expire_shared_timers(cx);
         };
-        let Some(router) = self.routers.get(id) else {
-            return;
-        };
-        if cx.is_due(router.machine.next_deadline()) {
-            self.deliver(cx, id, Event::Timer);
-        }
+        let progress = self.expire_machine(cx, id);
         if let Some(router) = self.routers.get_mut(id) {
             let shared = &mut self.shared;
             router.announce(cx, shared);
@@ -240,6 +247,37 @@ impl Engine {
             router.repair_routes(cx, shared);
             router.rearm(shared);
         }
+        if progress == Progress::Postponed {
+            let again = Some(cx.now.after(UNREAD_RETRY));
+            self.shared.set_timer(TimerKey::Instance(id), again);
+        }
+    }
+
+    /// Serves the timer of the protocol machine, if it is due. That of a backup is postponed while
+    /// packets are unread that arrived before its deadline: an advert may be behind a flood. This
+    /// is limited to one down interval, in case the time of their arrival is not known.
+    fn expire_machine(&mut self, cx: &mut Cx<'_>, id: InstanceId) -> Progress {
+        let Some(router) = self.routers.get(id) else {
+            return Progress::Served;
+        };
+        let machine = &router.machine;
+        let Some(due) = machine.next_deadline().filter(|at| *at <= cx.now) else {
+            return Progress::Served;
+        };
+        if machine.state() == VrrpState::Backup
+            && let Some(on) = router.listener()
+        {
+            let reception = cx.system.reception(on);
+            let unread = reception.read_until.is_some_and(|until| until < due);
+            if unread && cx.now.since(due) < machine.down_interval() {
+                return Progress::Postponed;
+            }
+            if let Some(at) = reception.lost_at {
+                self.deliver(cx, id, Event::PacketsLost { at });
+            }
+        }
+        self.deliver(cx, id, Event::Timer);
+        Progress::Served
     }
 
     /// Handles the timers that belong to no instance.

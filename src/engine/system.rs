@@ -51,6 +51,17 @@ impl Listener {
     }
 }
 
+/// What is known about the packets of a receive socket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Reception {
+    /// Packets are waiting: only those that arrived before this time have been read. `None`: all
+    /// have been.
+    pub read_until: Option<Instant>,
+    /// When the kernel last dropped packets because the receive buffer was full, as far as packets
+    /// that have been read tell.
+    pub lost_at: Option<Instant>,
+}
+
 /// Fields of the IPv6 header of a received packet. (A raw IPv6 socket delivers the payload only.)
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ipv6Fields {
@@ -136,6 +147,9 @@ pub trait System {
 
     /// Closes a receive socket, if it is open.
     fn close_listener(&mut self, on: Listener);
+
+    /// What is known about the packets of a receive socket.
+    fn reception(&mut self, on: Listener) -> Reception;
 
     /// Sends an advert. IPv4: `packet` includes the IP header; IPv6: it is the VRRP message.
     ///

@@ -45,14 +45,23 @@ pub(super) fn since_1970() -> Duration {
 /// up to read it, so a takeover is as punctual as the clock. A time stamp older than [`RECENT`] is
 /// not used: after a stall the advert counts from when it is read, and the wall clock may have been
 /// set meanwhile.
-pub(super) fn receive_time(stamp: Option<u64>) -> Instant {
+pub(super) fn receive_time(stamp: Option<u64>) -> ReceiveTime {
     let now = read(ClockId::CLOCK_MONOTONIC);
-    let Some(stamp) = stamp else {
-        return Instant::from_nanos(now);
-    };
-    let age = read(ClockId::CLOCK_REALTIME).checked_sub(stamp);
-    let recent = age.filter(|age| *age < RECENT);
-    Instant::from_nanos(now.saturating_sub(recent.unwrap_or(0)))
+    let age = stamp.and_then(|stamp| read(ClockId::CLOCK_REALTIME).checked_sub(stamp));
+    let recent = age.filter(|age| *age < RECENT).unwrap_or(0);
+    ReceiveTime {
+        counted: Instant::from_nanos(now.saturating_sub(recent)),
+        arrived: age.map(|age| Instant::from_nanos(now.saturating_sub(age))),
+    }
+}
+
+/// When a packet was received.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReceiveTime {
+    /// For the protocol.
+    pub(super) counted: Instant,
+    /// When it arrived, if that is known.
+    pub(super) arrived: Option<Instant>,
 }
 
 fn read(clock: ClockId) -> u64 {

@@ -14,11 +14,13 @@ use super::fifo::Fifos;
 use super::file_watch::{self, FileWatch};
 use super::netlink_socket::{BUFFER_LEN, NetlinkSocket};
 use super::proc_table::ProcTable;
-use super::raw_socket::{Buffer, PacketInfo, Receiver, Sender};
+use super::raw_socket::{Receiver, Sender};
 use super::state_file::StateFile;
 use super::{atomic_file, clock};
 use crate::config::model::{Command, Fifo};
-use crate::engine::system::{AdvertRoute, Exit, Kill, Listener, Pid, ProcessFields, Scan, System};
+use crate::engine::system::{
+    AdvertRoute, Exit, Kill, Listener, Pid, ProcessFields, Reception, Scan, System,
+};
 use crate::netlink::{Ack, Batch, Done, Message, Messages};
 use crate::types::{IfIndex, IfName, Instant};
 use crate::wire::bpf::AdvertFilter;
@@ -75,15 +77,9 @@ impl Linux {
         self.generation
     }
 
-    /// Reads a datagram from the receive socket with this index.
-    pub(super) fn receive(
-        &self,
-        index: usize,
-        into: &mut Buffer,
-    ) -> Option<(Listener, io::Result<Option<PacketInfo>>)> {
-        self.receivers
-            .get(index)
-            .map(|receiver| (receiver.on, receiver.receive(into)))
+    /// The receive socket with this index.
+    pub(super) fn receiver(&mut self, index: usize) -> Option<&mut Receiver> {
+        self.receivers.get_mut(index)
     }
 
     /// The descriptor that becomes readable when watched files change; `None` if none are watched.
@@ -152,6 +148,11 @@ impl System for Linux {
         self.receivers.push(Receiver::open(on, name, filter)?);
         self.descriptors_changed();
         Ok(())
+    }
+
+    fn reception(&mut self, on: Listener) -> Reception {
+        let receiver = self.receivers.iter().find(|receiver| receiver.on == on);
+        receiver.map_or(Reception::default(), |receiver| receiver.reception)
     }
 
     fn filter_listener(&mut self, on: Listener, filter: &AdvertFilter) {

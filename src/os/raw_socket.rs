@@ -10,15 +10,15 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use nix::cmsg_space;
 use nix::errno::Errno;
-use nix::sys::socket::sockopt::{Ipv6RecvPacketInfo, RcvBufForce, ReceiveTimestampns};
+use nix::sys::socket::sockopt::{Ipv6RecvPacketInfo, RcvBufForce, ReceiveTimestampns, RxqOvfl};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, recv, recvmsg, setsockopt};
 use socket2::{
     Domain, InterfaceIndexOrAddress, MsgHdr, Protocol, SockAddr, SockFilter, Socket, Type,
 };
 
-use super::clock;
+use super::clock::{self, ReceiveTime};
 use crate::engine;
-use crate::engine::system::{AdvertRoute, Ipv6Fields, Listener, errno_text, error_text};
+use crate::engine::system::{AdvertRoute, Ipv6Fields, Listener, Reception, errno_text, error_text};
 use crate::sys;
 use crate::types::{Family, IfIndex, IfName};
 use crate::wire::bpf::{AdvertFilter, DROP_ALL, Instruction};
@@ -160,6 +160,9 @@ pub(super) struct PacketInfo {
     pub(super) len: usize,
     /// The kernel's receive time stamp (SO_TIMESTAMPNS): nanoseconds since 1970.
     pub(super) stamp: Option<u64>,
+    /// Packets that the kernel had dropped before because the receive buffer was full
+    /// (SO_RXQ_OVFL), modulo 2^32.
+    pub(super) lost: u32,
     /// IPv6 only; IPv4 packets include their header.
     pub(super) v6: Option<Ipv6Fields>,
 }
@@ -169,6 +172,9 @@ pub(super) struct PacketInfo {
 pub(super) struct Receiver {
     pub(super) on: Listener,
     socket: Socket,
+    pub(super) reception: Reception,
+    /// [`PacketInfo::lost`] of the last packet.
+    lost: u32,
 }
 
 impl Receiver {
@@ -196,6 +202,8 @@ impl Receiver {
             let why = errno_text(errno as i32);
             log::debug!(target: "vrrp", "adverts have no receive time stamps: {why}");
         }
+        // Missing in old kernels.
+        let _ = setsockopt(&socket, RxqOvfl, &1);
         match on.family {
             // Missing in old kernels. The engine drops adverts that no instance is configured for.
             Family::V4 => drop(socket.set_multicast_all_v4(false)),
@@ -211,7 +219,12 @@ impl Receiver {
         for group in filter.groups() {
             join(&socket, *group, on.interface.map_or(0, |index| index.0))?;
         }
-        let receiver = Receiver { on, socket };
+        let receiver = Receiver {
+            on,
+            socket,
+            reception: Reception::default(),
+            lost: 0,
+        };
         receiver.discard();
         match filters {
             Ok(()) => receiver.set_filter(filter),
@@ -249,6 +262,15 @@ impl Receiver {
         self.socket.as_raw_fd()
     }
 
+    /// Records that this packet has been read.
+    pub(super) fn note_read(&mut self, info: &PacketInfo, time: ReceiveTime) {
+        if info.lost != self.lost {
+            self.lost = info.lost;
+            self.reception.lost_at = Some(time.counted);
+        }
+        self.reception.read_until = time.arrived.or(self.reception.read_until);
+    }
+
     /// Reads one datagram; `None` if none is waiting.
     pub(super) fn receive(&self, into: &mut Buffer) -> io::Result<Option<PacketInfo>> {
         let Buffer { bytes, control } = into;
@@ -258,7 +280,7 @@ impl Receiver {
             Ok(message) => message,
             Err(errno) => return nothing_yet(errno),
         };
-        let (mut to, mut hops, mut stamp) = (None, None, None);
+        let (mut to, mut hops, mut stamp, mut lost) = (None, None, None, 0);
         for item in message.cmsgs()? {
             if let ControlMessageOwned::Ipv6PacketInfo(info) = item {
                 to = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr));
@@ -266,6 +288,8 @@ impl Receiver {
                 hops = u8::try_from(limit).ok();
             } else if let ControlMessageOwned::ScmTimestampns(time) = item {
                 stamp = clock::nanos(&time);
+            } else if let ControlMessageOwned::RxqOvfl(count) = item {
+                lost = count;
             }
         }
         let from = message.address.map(|address| address.ip());
@@ -280,6 +304,7 @@ impl Receiver {
         Ok(Some(PacketInfo {
             len: message.bytes,
             stamp,
+            lost,
             v6,
         }))
     }
@@ -304,7 +329,12 @@ impl Buffer {
     const LEN: usize = 8192;
 
     pub(super) fn new() -> Self {
-        let control = cmsg_space!(libc::in6_pktinfo, libc::c_int, nix::sys::time::TimeSpec);
+        let control = cmsg_space!(
+            libc::in6_pktinfo,
+            libc::c_int,
+            nix::sys::time::TimeSpec,
+            u32
+        );
         Buffer {
             bytes: vec![0; Self::LEN],
             control,

@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use nix::sys::prctl;
 
-use super::clock;
+use super::clock::{self, ReceiveTime};
 use super::dumps::{DumpKind, Dumps};
 use super::linux::Linux;
 use super::netlink_socket::{BUFFER_LEN, NetlinkSocket};
@@ -39,6 +39,8 @@ const EARLY: Duration = Duration::from_micros(250);
 /// (`fs/select.c`): almost a millisecond before a takeover at the default interval. Waking early by
 /// this part of the timeout makes up for it.
 const POLL_SLACK: u32 = 500;
+/// Datagrams read from a socket before a timer that has become due meanwhile is served.
+const DATAGRAMS_PER_TIMER: u32 = 32;
 /// Netlink datagrams read per iteration.
 const EVENTS_PER_ITERATION: u32 = 256;
 
@@ -48,7 +50,10 @@ pub(super) enum Backlog {
     /// What has arrived since the last iteration.
     Usual,
     /// What has arrived during a stall. All of it is read before a timer may fire.
-    AfterStall,
+    AfterStall {
+        /// End of the stall.
+        woke: Instant,
+    },
 }
 
 impl Backlog {
@@ -58,7 +63,7 @@ impl Backlog {
     fn datagrams(self) -> u32 {
         match self {
             Backlog::Usual => 1024,
-            Backlog::AfterStall => 16_384,
+            Backlog::AfterStall { .. } => 16_384,
         }
     }
 }
@@ -206,7 +211,7 @@ impl<'a> Reactor<'a> {
         }
         loop {
             let backlog = self.wait()?;
-            self.read_packets(backlog.datagrams());
+            self.read_packets(backlog);
             if self.is_ready(LINK_EVENTS) {
                 self.read_link_events();
             }
@@ -247,7 +252,7 @@ impl<'a> Reactor<'a> {
             self.auto_priority.raise_if_late(late, process);
         }
         Ok(match late > STALL {
-            true => Backlog::AfterStall,
+            true => Backlog::AfterStall { woke },
             false => Backlog::Usual,
         })
     }
@@ -302,43 +307,76 @@ impl<'a> Reactor<'a> {
 
     // ---- packets ----
 
-    /// Reads at most `limit` datagrams from each receive socket that is ready.
-    fn read_packets(&mut self, limit: u32) {
+    /// Reads the receive sockets that are ready, each as far as `backlog` says.
+    fn read_packets(&mut self, backlog: Backlog) {
+        for index in FIRST_RECEIVER..self.fixed_len {
+            let waiting = self.is_ready(index).then_some(Instant::ZERO);
+            if let Some(receiver) = self.linux.receiver(index - FIRST_RECEIVER) {
+                receiver.reception.read_until = waiting;
+            }
+        }
         let generation = self.linux.generation();
         for index in FIRST_RECEIVER..self.fixed_len {
             if !self.is_ready(index) {
                 continue;
             }
-            for _ in 0..limit {
+            for nth in 1..=backlog.datagrams() {
                 if self.linux.generation() != generation {
                     // A packet made the engine open or close sockets: indexes have changed.
                     return;
                 }
-                let receiver = index - FIRST_RECEIVER;
-                let Some((on, result)) = self.linux.receive(receiver, &mut self.buffer) else {
-                    return;
+                let Some(time) = self.read_packet(index - FIRST_RECEIVER) else {
+                    break;
                 };
-                match result {
-                    Ok(Some(info)) => {
-                        let bytes = self.buffer.bytes.get(..info.len).unwrap_or_default();
-                        let datagram = Datagram {
-                            on,
-                            bytes,
-                            v6: info.v6,
-                            wall: info.stamp.map(Duration::from_nanos),
-                        };
-                        let at = clock::receive_time(info.stamp);
-                        self.engine.packet(at, &datagram, &mut self.linux);
-                    }
-                    Ok(None) => break,
-                    Err(error) => {
-                        // ENETDOWN and the like: netlink reports the interface.
-                        let why = error_text(&error);
-                        log::debug!(target: "vrrp", "cannot receive adverts: {why}");
-                        break;
-                    }
+                if self.may_pause(backlog, nth, time) {
+                    break;
                 }
             }
+        }
+    }
+
+    /// Reads a datagram from a receive socket; `None` if none is waiting.
+    fn read_packet(&mut self, index: usize) -> Option<ReceiveTime> {
+        let receiver = self.linux.receiver(index)?;
+        let info = match receiver.receive(&mut self.buffer) {
+            Ok(Some(info)) => info,
+            Ok(None) => {
+                receiver.reception.read_until = None;
+                return None;
+            }
+            Err(error) => {
+                receiver.reception.read_until = None;
+                // ENETDOWN and the like: netlink reports the interface.
+                let why = error_text(&error);
+                log::debug!(target: "vrrp", "cannot receive adverts: {why}");
+                return None;
+            }
+        };
+        let time = clock::receive_time(info.stamp);
+        receiver.note_read(&info, time);
+        let datagram = Datagram {
+            on: receiver.on,
+            bytes: self.buffer.bytes.get(..info.len).unwrap_or_default(),
+            v6: info.v6,
+            wall: info.stamp.map(Duration::from_nanos),
+        };
+        self.engine.packet(time.counted, &datagram, &mut self.linux);
+        Some(time)
+    }
+
+    /// Whether timers may be served before the next of a socket's packets is read. A backup does
+    /// not take over while older packets than its deadline are unread ([`Reception`]).
+    fn may_pause(&self, backlog: Backlog, nth: u32, last: ReceiveTime) -> bool {
+        match backlog {
+            Backlog::Usual => {
+                let due = || {
+                    self.engine
+                        .next_deadline()
+                        .is_some_and(|at| at <= clock::now())
+                };
+                nth % DATAGRAMS_PER_TIMER == 0 && due()
+            }
+            Backlog::AfterStall { woke } => last.arrived.is_some_and(|at| at >= woke),
         }
     }
 

@@ -100,6 +100,8 @@ pub enum Notice {
         /// Sender.
         from: IpAddr,
     },
+    /// No advert within the down interval, but packets were lost in it: listening for one more.
+    SilenceWithLoss,
     /// Ready to take over for several intervals, but other members of the sync group are not.
     HeldByGroup,
 }

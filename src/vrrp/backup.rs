@@ -12,6 +12,11 @@
 //! for one more interval plus skew before it takes over; once only, because on a machine that is
 //! always late the takeover must still happen.
 //!
+//! **Silence with losses does not prove a silent master either.** If the receive socket dropped
+//! packets for lack of space since the timer was armed, the instance listens for one more down
+//! interval; once only until it hears a master, so that a flood delays the takeover by no more than
+//! that.
+//!
 //! **In a sync group** ([`super::group`]) the end of the timer makes a [`PendingTakeover`]: the
 //! instance requests the group's decision, and again every interval, until it becomes master with
 //! the other members or hears a master it must follow. Arming the timer for any other purpose
@@ -83,6 +88,10 @@ pub(super) struct Backup {
     preempt: Option<Preempt>,
     /// A master of lower priority was heard since the timer was armed.
     lower_prio_heard: bool,
+    /// When the receive socket last dropped packets.
+    lost_at: Option<Instant>,
+    /// The down timer was armed again because packets were lost, and no master was heard since.
+    extended: bool,
     pending: Option<PendingTakeover>,
     /// Yielded, and has heard no master since.
     yielded: bool,
@@ -99,6 +108,8 @@ impl Backup {
             interval: master.map_or(own_interval, |master| master.interval),
             preempt: None,
             lower_prio_heard: false,
+            lost_at: None,
+            extended: false,
             pending: None,
             yielded,
             master,
@@ -272,6 +283,7 @@ impl Instance {
             backup.master = Some(master);
             backup.interval = master.interval;
             backup.lower_prio_heard = false;
+            backup.extended = false;
             backup.yielded = false;
         }
         self.arm(now, TimerKind::Down);
@@ -318,6 +330,8 @@ impl Instance {
             self.arm(now, TimerKind::Down);
         } else if late > interval && self.listen_once_more(now, expired) {
             // Adverts may have been missed; listening again.
+        } else if expired == Expired::DownTimer && self.extend_after_loss(now, out) {
+            // Adverts may have been among the lost packets; listening again.
         } else {
             let why = self.takeover_reason(expired);
             self.claim(now, why, expired, out);
@@ -392,6 +406,32 @@ impl Instance {
         if expired == Expired::DownTimer {
             self.arm(now, TimerKind::LateListen);
         }
+        true
+    }
+
+    pub(super) fn packets_lost(&mut self, at: Instant) {
+        if let State::Backup(backup) = &mut self.state {
+            backup.lost_at = Some(at);
+        }
+    }
+
+    /// Arms the down timer again if packets were lost while it ran; false when that was done
+    /// already, or if the takeover does not depend on silence.
+    fn extend_after_loss(&mut self, now: Instant, out: &mut Actions) -> bool {
+        let State::Backup(backup) = &mut self.state else {
+            return false;
+        };
+        let listening = match backup.timer {
+            TimerKind::OneInterval | TimerKind::Down | TimerKind::LateListen => true,
+            TimerKind::StartupDelay | TimerKind::Skew | TimerKind::GroupRetry => false,
+        };
+        let lost = backup.lost_at.is_some_and(|at| at > backup.armed_at);
+        if !listening || !lost || backup.extended {
+            return false;
+        }
+        backup.extended = true;
+        self.arm(now, TimerKind::Down);
+        self.push(Action::Notice(Notice::SilenceWithLoss), out);
         true
     }
 

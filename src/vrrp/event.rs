@@ -48,6 +48,11 @@ pub enum Event<'a> {
     /// An advert for this VRID arrived. The checks of RFC 9568 §7.1 that need the configuration are
     /// made here.
     Advert(&'a Received<'a>),
+    /// The receive socket dropped packets for lack of space. To be delivered before `Timer`.
+    PacketsLost {
+        /// When the last of them is known to have been dropped.
+        at: Instant,
+    },
     /// [`super::Instance::next_deadline`] has passed.
     Timer,
     /// Nothing is missing; adverts are sent from `source`. Also delivered when the source changes.

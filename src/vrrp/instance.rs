@@ -103,6 +103,7 @@ impl Instance {
             }),
             Event::Stop => self.on_stop(out),
             Event::Advert(received) => self.on_advert(now, received, out),
+            Event::PacketsLost { at } => self.packets_lost(at),
             Event::Timer => match self.state {
                 State::Init | State::Fault => {}
                 State::Resuming(resume) => self.resume_timer(now, resume, out),

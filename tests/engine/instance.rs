@@ -481,3 +481,64 @@ fn ipv6_vips_skip_dad_and_static_addresses_do_not() {
         assert_eq!(found.map(|addr| addr.nodad), Some(want), "{text}");
     }
 }
+
+/// A backup (VRID 7) and a master (VRID 8), whose receive socket is under a flood.
+fn under_flood() -> (Kernel, Engine) {
+    let mut kernel = eth0();
+    let master = instance(8, 255, &["192.0.2.101/32"]);
+    let mut engine = engine(vec![instance(7, 100, &[VIP]), master]);
+    start(&mut engine, &mut kernel, at(0));
+    assert_eq!(state(&engine, "VI_8"), VrrpState::Master);
+    (kernel, engine)
+}
+
+#[test]
+fn down_timer_waits_for_packets_that_arrived_before_its_deadline_and_a_master_does_not() {
+    let (mut kernel, mut engine) = under_flood();
+    // Due after 361 ms.
+    kernel.reception.read_until = Some(at(360));
+    run(&mut engine, &mut kernel, at(500));
+    assert_eq!(state(&engine, "VI_7"), VrrpState::Backup);
+    kernel.take_log();
+    run(&mut engine, &mut kernel, at(700));
+    let log = kernel.take_log();
+    let adverts = log
+        .iter()
+        .filter(|line| line.starts_with("advert 8"))
+        .count();
+    assert_eq!(adverts, 2, "the master's are on time: {log:?}");
+    // The advert was among the unread packets.
+    let alive = advert(7, 200, "192.0.2.2", "224.0.0.18", &[VIP]);
+    receive(&mut engine, &mut kernel, at(701), 2, &alive);
+    kernel.reception.read_until = None;
+    run(&mut engine, &mut kernel, at(900));
+    assert_eq!(state(&engine, "VI_7"), VrrpState::Backup);
+    kernel.reception.read_until = Some(at(1_062));
+    run(&mut engine, &mut kernel, at(1_063));
+    assert_eq!(
+        state(&engine, "VI_7"),
+        VrrpState::Master,
+        "all older ones are read"
+    );
+}
+
+#[test]
+fn flood_that_cannot_be_read_does_not_keep_a_backup_from_taking_over() {
+    let (mut kernel, mut engine) = under_flood();
+    kernel.reception.read_until = Some(at(0));
+    // The down interval, as long again for unread packets, and one interval and skew because the
+    // timer is late.
+    run(&mut engine, &mut kernel, at(1_300));
+    assert_eq!(state(&engine, "VI_7"), VrrpState::Master);
+}
+
+#[test]
+fn backup_listens_once_more_when_the_receive_buffer_has_overflowed() {
+    let (mut kernel, mut engine) = under_flood();
+    kernel.reception.lost_at = Some(at(200));
+    run(&mut engine, &mut kernel, at(700));
+    assert_eq!(state(&engine, "VI_7"), VrrpState::Backup);
+    kernel.reception.lost_at = Some(at(600));
+    run(&mut engine, &mut kernel, at(730));
+    assert_eq!(state(&engine, "VI_7"), VrrpState::Master);
+}

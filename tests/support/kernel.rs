@@ -10,7 +10,7 @@ use vrrpd::config::model::{Command, Fifo};
 use vrrpd::engine::Engine;
 use vrrpd::engine::instance::rx::Datagram;
 use vrrpd::engine::system::{
-    AdvertRoute, Kill, Listener, Pid, ProcessFields, Protocol, Scan, System,
+    AdvertRoute, Kill, Listener, Pid, ProcessFields, Protocol, Reception, Scan, System,
 };
 use vrrpd::netlink::NLM_F_REPLACE;
 use vrrpd::netlink::addr::{AddrFlags, FOREVER};
@@ -63,6 +63,8 @@ pub struct Kernel {
     pub reject_route: Option<(Cidr, i32, &'static str)>,
     /// Opening a VRRP socket fails with this errno.
     pub listen_errno: Option<i32>,
+    /// Of every socket.
+    pub reception: Reception,
     /// The filters of the sockets.
     pub filters: BTreeMap<Listener, AdvertFilter>,
     /// Time that opening a VRRP socket takes.
@@ -468,6 +470,10 @@ impl System for Kernel {
             .push(format!("listen {ah}{index} {name:?} {groups:?}"));
         self.filters.insert(on, filter.clone());
         Ok(())
+    }
+
+    fn reception(&mut self, _: Listener) -> Reception {
+        self.reception
     }
 
     fn filter_listener(&mut self, on: Listener, filter: &AdvertFilter) {

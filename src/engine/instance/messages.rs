@@ -180,6 +180,11 @@ pub(crate) fn log_notice(router: &mut Router, now: Instant, notice: Notice) -> b
             "({name}) {from} sends adverts with our own priority and address: is the same \
              address configured on two routers?"
         ),
+        Notice::SilenceWithLoss => log::warn!(
+            target: "vrrp",
+            "({name}) no advert within the down interval, but the receive buffer overflowed; \
+             listening for one more before taking over"
+        ),
         Notice::HeldByGroup => return true,
         Notice::TwoOwners { from } => log::warn!(
             target: "vrrp",
@@ -221,6 +226,7 @@ fn log_peer(router: &Router, notice: Notice) {
         Notice::IntervalAdopted { .. }
         | Notice::LowerPriorityMaster { .. }
         | Notice::SameAddress { .. }
+        | Notice::SilenceWithLoss
         | Notice::HeldByGroup
         | Notice::TwoOwners { .. } => {}
     }

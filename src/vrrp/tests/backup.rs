@@ -34,6 +34,55 @@ fn an_advert_of_lower_priority_does_not_restart_the_timer() {
 }
 
 #[test]
+fn losses_during_the_down_interval_extend_it_once_until_a_master_is_heard() {
+    let mut bench = Bench::started(v2());
+    let listens_again = [Action::Notice(Notice::SilenceWithLoss)];
+    let lose = |bench: &mut Bench| {
+        let at = bench.now;
+        assert_eq!(bench.on(Event::PacketsLost { at }), []);
+    };
+    for _ in 0..2 {
+        bench.pass(1_000_000);
+        lose(&mut bench);
+        assert_eq!(bench.expire(), listens_again);
+        assert_eq!(bench.due(), DOWN_100);
+        bench.pass(1_000_000).hear(from(LOWER, 200));
+        assert_eq!(bench.due(), DOWN_100);
+    }
+    bench.pass(1_000_000);
+    lose(&mut bench);
+    assert_eq!(bench.expire(), listens_again);
+    bench.pass(1_000_000);
+    lose(&mut bench);
+    assert_eq!(
+        bench.expire(),
+        taking_over(100, VrrpState::Backup, Reason::MasterDown),
+        "a flood delays the takeover by one down interval"
+    );
+}
+
+#[test]
+fn losses_before_the_last_advert_or_after_a_resignation_postpone_nothing() {
+    let mut bench = Bench::started(v2());
+    let at = bench.pass(1_000_000).now;
+    bench.on(Event::PacketsLost { at });
+    bench.hear(from(LOWER, 200));
+    assert_eq!(
+        bench.expire(),
+        taking_over(100, VrrpState::Backup, Reason::MasterDown)
+    );
+    let mut bench = Bench::started(v2());
+    bench.hear(from(LOWER, 200));
+    bench.hear(from(LOWER, 0));
+    let at = bench.pass(100_000).now;
+    bench.on(Event::PacketsLost { at });
+    assert_eq!(
+        bench.expire(),
+        taking_over(100, VrrpState::Backup, Reason::MasterResigned)
+    );
+}
+
+#[test]
 fn nopreempt_follows_a_live_master_of_lower_priority() {
     let mut bench = Bench::started(Params {
         nopreempt: true,
