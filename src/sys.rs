@@ -178,6 +178,16 @@ pub(crate) fn close_on_exec_all() -> nix::Result<()> {
     Errno::result(result).map(drop)
 }
 
+/// readlinkat(2) of an opened link; returns the length of the target. One that fills the buffer
+/// may have been cut off and is refused.
+pub(crate) fn read_link(link: BorrowedFd<'_>, into: &mut [u8]) -> nix::Result<usize> {
+    let at = into.as_mut_ptr().cast();
+    // SAFETY: the path is a valid empty string, and the kernel writes at most the length given.
+    let len = unsafe { libc::readlinkat(link.as_raw_fd(), c"".as_ptr(), at, into.len()) };
+    let len = usize::try_from(len).map_err(|_| Errno::last())?;
+    (len < into.len()).then_some(len).ok_or(Errno::ENAMETOOLONG)
+}
+
 /// Whether this is the only supplementary group, or there is none.
 pub(crate) fn has_only_group(gid: Gid) -> bool {
     let mut groups = [0; 2];

@@ -92,7 +92,8 @@ impl Host for DiskHost {
             } else {
                 format!("/usr/bin/{name}")
             },
-            writable_by_others: name.starts_with("/tmp/").then(|| "/tmp/exposed".to_owned()),
+            exposed: name.starts_with("/tmp/").then(|| "/tmp/exposed".to_owned()),
+            set_id: name.ends_with("sudo"),
         })
     }
 }

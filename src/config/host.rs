@@ -60,6 +60,9 @@ pub enum Access {
 pub struct Program {
     /// Its absolute path.
     pub path: String,
-    /// The first part of the path that users other than root can write to.
-    pub writable_by_others: Option<String>,
+    /// The first directory or link on the way to it, or the program itself, that users can change
+    /// who are neither root nor, for a program of its own user, the daemon.
+    pub exposed: Option<String>,
+    /// It is set-user-ID or set-group-ID.
+    pub set_id: bool,
 }

@@ -295,6 +295,7 @@ mod tests {
             command: Command {
                 argv: vec![program.into()],
                 user: User::default(),
+                secure: false,
             },
             extra_args: Vec::new(),
         }

@@ -30,7 +30,8 @@ use nix::unistd::{self, dup2_stderr, dup2_stdin, dup2_stdout, getppid, setpgid};
 
 use super::child_privileges::{self, Refusal};
 use super::host::own_user;
-use super::sd_notify;
+use super::path_check::{self, PathError};
+use super::{executable, sd_notify};
 use crate::config::model::{Command, User};
 use crate::engine::system::{Exit, Kill, Pid};
 use crate::sys::{self, Words};
@@ -47,6 +48,7 @@ enum Step {
     User = 1,
     Execute = 2,
     Privileges = 3,
+    Path = 4,
 }
 
 /// Limits that the daemon raises for itself: for health checks, and to lock its memory.
@@ -111,7 +113,19 @@ impl Children {
             .map(CString::new)
             .collect();
         let argv = Words::new(words.map_err(|_| io::ErrorKind::InvalidInput)?);
+        let checked = command.argv.first().filter(|_| command.secure);
+        let trusted = executable::trusted_owner(command.user);
         self.start(command.user, &|| {
+            // Here, because the path may have changed since the last run, and because reading
+            // directories may block.
+            if let Some(path) = checked
+                && let Err(error) = path_check::check(path.as_bytes(), trusted)
+            {
+                return match error {
+                    PathError::System(errno) => self.report(Step::Execute, errno),
+                    PathError::Exposed(_) => self.report(Step::Path, Errno::EACCES),
+                };
+            }
             let errno = sys::execve(&argv, &self.environment);
             self.report(Step::Execute, errno)
         })
@@ -190,6 +204,7 @@ impl Children {
         match step {
             _ if step == Step::User as i32 => Exit::NotUser(errno),
             _ if step == Step::Privileges as i32 => Exit::NotConfined(errno),
+            _ if step == Step::Path as i32 => Exit::Exposed,
             _ => Exit::NotExecuted(errno),
         }
     }
@@ -283,6 +298,7 @@ mod tests {
         Command {
             argv: argv.iter().map(|&word| word.to_owned()).collect(),
             user: own_user(),
+            secure: false,
         }
     }
 

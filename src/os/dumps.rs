@@ -175,6 +175,7 @@ impl Dumps {
             | Exit::NotExecuted(errno)
             | Exit::NotUser(errno)
             | Exit::NotConfined(errno) => Some(errno),
+            Exit::Exposed => Some(libc::EACCES),
             Exit::Signal(_) => Some(libc::EINTR),
         };
         let writer = self.writer(kind);

@@ -4,9 +4,11 @@
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::host::own_user;
 use super::open_file::require_regular;
+use super::path_check;
 use crate::config::Program;
 use crate::config::model::User;
 use crate::engine::system::error_text;
@@ -45,8 +47,14 @@ fn check(path: &Path, user: User) -> Result<Program, String> {
     let text = path.to_str().ok_or("its path is not UTF-8")?;
     Ok(Program {
         path: text.to_owned(),
-        writable_by_others: writable_by_others(path),
+        exposed: exposed_part(text, user),
+        set_id: data.mode() & 0o6000 != 0,
     })
+}
+
+fn exposed_part(path: &str, user: User) -> Option<String> {
+    let outcome = path_check::check(path.as_bytes(), trusted_owner(user));
+    outcome.err().and_then(|error| error.exposed())
 }
 
 fn may_execute(data: &Metadata, user: User) -> bool {
@@ -59,29 +67,14 @@ fn may_execute(data: &Metadata, user: User) -> bool {
     data.mode() & bits != 0
 }
 
-/// The first component of the path, as written and with links resolved, that users other than root
-/// can change.
-fn writable_by_others(path: &Path) -> Option<String> {
-    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let parts = |path: &Path| {
-        path.ancestors()
-            .map(Path::to_owned)
-            .collect::<Vec<PathBuf>>()
-    };
-    let mut all = parts(path)
-        .into_iter()
-        .rev()
-        .chain(parts(&real).into_iter().rev());
-    all.find(|part| fs::metadata(part).is_ok_and(|data| is_writable_by_others(&data)))
-        .map(|part| part.display().to_string())
-}
-
-fn is_writable_by_others(data: &Metadata) -> bool {
-    // In a directory with the sticky bit others can create files, but not replace them.
-    let sticky = data.is_dir() && data.mode() & 0o1000 != 0;
-    let by_group = data.mode() & 0o020 != 0 && data.gid() != 0;
-    let by_others = data.mode() & 0o002 != 0;
-    data.uid() != 0 || ((by_group || by_others) && !sticky)
+/// Which user besides root may own a program that runs as `user`, and the directories and links of
+/// its path: the daemon's, for its own programs.
+pub(super) fn trusted_owner(user: User) -> u32 {
+    if user.uid == own_user().uid {
+        user.uid
+    } else {
+        0
+    }
 }
 
 #[cfg(test)]
@@ -133,20 +126,17 @@ mod tests {
     #[test]
     fn the_component_that_others_can_change_is_found() {
         let scratch = Scratch::new("program-exposed");
-        let data = |name: &str, mode| fs::metadata(file(&scratch, name, mode)).expect("metadata");
         let root = nix::unistd::geteuid().is_root();
-        for (mode, want) in [(0o755, !root), (0o757, true), (0o700, !root)] {
-            assert_eq!(is_writable_by_others(&data("x", mode)), want, "{mode:o}");
+        for (mode, want) in [(0o755, false), (0o757, true), (0o700, false)] {
+            let path = file(&scratch, "x", mode);
+            let program = find(&path, User::default()).expect("found");
+            let want = (want && root).then(|| path.clone());
+            if root {
+                assert_eq!(program.exposed, want, "{mode:o}");
+            }
+            assert!(!program.set_id);
         }
-        if root {
-            let link = scratch.path("link");
-            let open = file(&scratch, "open", 0o777);
-            std::os::unix::fs::symlink(&open, &link).expect("link");
-            let link = link.to_str().expect("UTF-8");
-            assert_eq!(
-                find(link, ROOT).expect("found").writable_by_others,
-                Some(link.to_owned())
-            );
-        }
+        let path = file(&scratch, "set-user-id", 0o4755);
+        assert!(find(&path, OTHER).expect("found").set_id);
     }
 }

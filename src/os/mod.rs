@@ -24,6 +24,7 @@ pub mod logging;
 pub mod lvs;
 mod netlink_socket;
 mod open_file;
+mod path_check;
 pub mod pid_file;
 mod proc_table;
 mod raw_socket;

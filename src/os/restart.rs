@@ -74,6 +74,7 @@ impl Successor {
         Ok(Command {
             argv: argv.map_err(|_| io::ErrorKind::InvalidInput)?,
             user: own_user(),
+            secure: false,
         })
     }
 

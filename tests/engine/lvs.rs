@@ -32,6 +32,7 @@ fn command(word: &str) -> Option<Command> {
     Some(Command {
         argv: vec![word.into()],
         user: User::default(),
+        secure: false,
     })
 }
 

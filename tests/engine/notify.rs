@@ -15,6 +15,7 @@ fn command(words: &[&str]) -> Command {
     Command {
         argv: words.iter().map(|word| (*word).to_owned()).collect(),
         user: User::default(),
+        secure: false,
     }
 }
 

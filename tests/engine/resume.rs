@@ -469,6 +469,7 @@ fn tracked(weight: i16, init_fail: bool) -> Config {
     let command = Command {
         argv: vec!["/bin/check".into()],
         user: User { uid: 0, gid: 0 },
+        secure: false,
     };
     let script = Script {
         name: "check".into(),

@@ -33,6 +33,7 @@ fn script(name: &str) -> Script {
         command: Command {
             argv: vec![format!("/{name}")],
             user: User::default(),
+            secure: false,
         },
         interval: Duration::from_millis(500),
         timeout: Duration::from_millis(500),

@@ -56,7 +56,8 @@ impl Host for FakeHost<'_> {
         }
         Ok(Program {
             path: name.to_owned(),
-            writable_by_others: None,
+            exposed: None,
+            set_id: false,
         })
     }
 }

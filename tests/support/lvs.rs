@@ -31,6 +31,7 @@ pub fn misc(dynamic: bool) -> Check {
     let command = Command {
         argv: vec!["/check".into(), "-x".into()],
         user: User::default(),
+        secure: false,
     };
     let kind = CheckKind::Misc {
         command,

@@ -18,24 +18,43 @@ const DEFAULT_USER: &str = "keepalived_script";
 /// `script_user` and `enable_script_security`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ScriptDefaults {
-    /// `script_user`; `None`: the configured user does not exist.
-    pub(super) user: Option<User>,
+    /// `script_user`; `None`: there is none.
+    user: Option<User>,
     /// `enable_script_security`.
     secure: bool,
+    /// Where to report, once, that there is no user.
+    not_reported: Option<Span>,
 }
 
 impl Lowering<'_> {
     /// Reads `script_user` and `enable_script_security`.
     pub(super) fn script_defaults(&mut self, global_defs: &Fields<'_>) {
-        self.scripts.secure = global_defs.has("enable_script_security");
+        let security = global_defs.last("enable_script_security");
+        self.scripts.secure = security.is_some();
         self.scripts.user = match global_defs.last("script_user") {
             Some(node) => self.user(node),
-            None => Some(
-                self.host
-                    .user(DEFAULT_USER)
-                    .unwrap_or_else(|| self.host.own_user()),
-            ),
+            None => self.host.user(DEFAULT_USER),
         };
+        if self.scripts.user.is_none() && !global_defs.has("script_user") {
+            match security {
+                Some(node) => self.scripts.not_reported = Some(node.span()),
+                None => self.scripts.user = Some(self.host.own_user()),
+            }
+        }
+    }
+
+    /// The user of scripts for which the configuration names none. With `enable_script_security`
+    /// that is not the daemon's user, as in keepalived: scripts run as root only if the
+    /// configuration says so.
+    pub(super) fn default_user(&mut self) -> Option<User> {
+        if let Some(span) = self.scripts.not_reported.take() {
+            let message = format!(
+                "scripts and FIFOs without a user of their own are left out: there is no `script_user`, and no user `{DEFAULT_USER}`"
+            );
+            let help = "write `script_user NAME`; `script_user root` if the scripts need root";
+            self.error(span, message, help);
+        }
+        self.scripts.user
     }
 
     /// The command of a statement and the user that follows it, by default `script_user`:
@@ -53,7 +72,7 @@ impl Lowering<'_> {
             }
             arguments => {
                 argv.extend_from_slice(arguments);
-                self.scripts.user?
+                self.default_user()?
             }
         };
         self.check_program(node, argv, user)
@@ -118,7 +137,8 @@ impl Lowering<'_> {
         let program = argv.first_mut()?;
         let Program {
             path,
-            writable_by_others,
+            exposed,
+            set_id,
         } = match self.host.program(program, user) {
             Ok(found) => found,
             Err(why) => {
@@ -127,24 +147,55 @@ impl Lowering<'_> {
                 return None;
             }
         };
-        if let Some(part) = writable_by_others.filter(|_| user.uid == 0) {
-            let safe =
-                "make every part of its path writable by root only, or write a `user` that runs it";
-            if self.scripts.secure {
-                let message = format!(
-                    "`{program}` is not run: it would run as root, but users other than root can write `{part}`"
-                );
-                self.diags
-                    .report_with_help(Severity::Insecure, node.span(), message, safe);
-                return None;
-            }
-            let message =
-                format!("`{program}` runs as root, but users other than root can write `{part}`");
-            self.note_with_help(node.span(), message, safe);
+        let rights = self.rights(user);
+        if let (Some(part), Some(rights)) = (exposed, rights) {
+            self.report_exposed(node, program, &part, rights)?;
         }
+        if set_id && user.uid != self.host.own_user().uid {
+            let message = format!(
+                "`{program}` is set-user-ID, without effect here: a script of another user than the daemon's cannot gain rights"
+            );
+            let help = "if it needs more rights, write a `user` that has them, such as root";
+            self.diags
+                .report_with_help(Severity::Unsupported, node.span(), message, help);
+        }
+        let secure = self.scripts.secure && rights.is_some();
         *program = path;
         self.warn_shell_syntax(node, &argv);
-        Some(Command { argv, user })
+        Some(Command { argv, user, secure })
+    }
+
+    /// Which rights a program of this user has that make it worth changing, for a message.
+    fn rights(&self, user: User) -> Option<&'static str> {
+        match user {
+            User { uid: 0, .. } => Some("as root"),
+            User { gid: 0, .. } => Some("with the group root"),
+            User { uid, .. } if uid == self.host.own_user().uid => Some("as the daemon's user"),
+            User { .. } => None,
+        }
+    }
+
+    /// Reports that others can change this part of the path of a program; `None`: it is not run.
+    fn report_exposed(
+        &mut self,
+        node: &Node,
+        program: &str,
+        part: &str,
+        rights: &str,
+    ) -> Option<()> {
+        let safe = "make every part of its path, links too, writable by root only, or write a `user` that runs it";
+        if self.scripts.secure {
+            let message = format!(
+                "`{program}` is not run: it would run {rights}, but users other than root can change `{part}`"
+            );
+            self.diags
+                .report_with_help(Severity::Insecure, node.span(), message, safe);
+            return None;
+        }
+        let message =
+            format!("`{program}` runs {rights}, but users other than root can change `{part}`");
+        self.note_with_help(node.span(), message, safe);
+        Some(())
     }
 
     /// Reports words that only a shell interprets.

@@ -76,7 +76,7 @@ impl Lowering<'_> {
         }
         let user = match words.next() {
             Some(name) => self.user_named(name, words.next(), node.span())?,
-            None => self.scripts.user?,
+            None => self.default_user()?,
         };
         let script = self.notify_command(global_defs, script);
         Some(Fifo { path, user, script })

@@ -264,7 +264,7 @@ impl<'a> Lowering<'a> {
         let command = fields.last("script")?;
         let user = match fields.last("user") {
             Some(node) => self.user(node)?,
-            None => self.scripts.user?,
+            None => self.default_user()?,
         };
         let command = self.command_as(command, user)?;
         let time = |name: &str| fields.seconds(name).filter(|span| !span.is_zero());

@@ -7,6 +7,9 @@ pub struct Command {
     pub argv: Vec<String>,
     /// User and group it runs as.
     pub user: User,
+    /// It runs only while others can change neither the program nor the way to it
+    /// (`enable_script_security`, for programs with the rights of root or of the daemon's user).
+    pub secure: bool,
 }
 
 /// A user and a group, by number.

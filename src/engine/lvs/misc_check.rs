@@ -90,7 +90,8 @@ impl Checks {
             | Exit::Signal(_)
             | Exit::NotExecuted(_)
             | Exit::NotUser(_)
-            | Exit::NotConfined(_) => Err(how.to_string()),
+            | Exit::NotConfined(_)
+            | Exit::Exposed => Err(how.to_string()),
         };
         self.record(index, cx.now, conf, result)
     }

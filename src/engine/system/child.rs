@@ -23,6 +23,8 @@ pub enum Exit {
     /// Before it ran the program: it would have had rights that are not for this program; error
     /// number.
     NotConfined(i32),
+    /// Before it ran the program: others can change the program or the way to it.
+    Exposed,
 }
 
 /// A child that has ended.
@@ -79,6 +81,10 @@ impl fmt::Display for Exit {
                     errno_text(errno)
                 )
             }
+            Exit::Exposed => f.write_str(
+                "did not run: users other than root can change it or a part of its path; \
+                 `vrrpd -t` names the part",
+            ),
         }
     }
 }

@@ -170,7 +170,7 @@ impl Lowering<'_> {
         let node = fields.last("misc_path")?;
         let user = match fields.last("user") {
             Some(node) => self.user(node),
-            None => self.scripts.user,
+            None => self.default_user(),
         };
         let command = user.and_then(|user| self.command_as(node, user));
         let Some(command) = command else {

@@ -65,6 +65,7 @@ pub(super) fn run(cx: &mut Cx<'_>, shared: &mut Shared) {
     let command = Command {
         argv: vec![program.unwrap_or(MODPROBE).into(), "ip_vs".into()],
         user: User::default(),
+        secure: false,
     };
     let limit = Some(TIME_LIMIT);
     let started = shared

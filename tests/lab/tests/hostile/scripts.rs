@@ -1,7 +1,7 @@
 //! Scripts that try to get more rights than their user has, and paths to scripts that others can change.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
 use std::path::Path;
 
 use vrrpd_lab::private::DIR;
@@ -23,6 +23,9 @@ pub(crate) const TESTS: &[Test] = &[
         "scripts_of_another_user_are_confined_under_root",
         under_root,
     ),
+    Test::new("links_of_another_user_do_not_lead_root_to_a_script", links),
+    Test::new("script_that_became_unsafe_is_not_run", became_unsafe),
+    Test::new("without_a_user_secure_scripts_are_not_run_as_root", no_user),
 ];
 
 /// A user and group without an entry in the user database.
@@ -170,5 +173,150 @@ fn under_root(ctx: &Ctx) -> Outcome {
     assert_lines(&report, &["Groups: 65534", "/"]);
     let home = report.lines().any(|line| line == "/root");
     assert!(!home, "a directory that it may not enter:\n{report}");
+    Outcome::Passed
+}
+
+const NOBODY: u32 = 65_534;
+
+/// A script that appends a line to the file `NAME.ran`.
+fn counting(path: &str, name: &str) {
+    script(path, &format!("echo >> {DIR}/{name}.ran"));
+}
+
+/// How often a [`counting`] script has run.
+fn runs(name: &str) -> usize {
+    let text = fs::read_to_string(format!("{DIR}/{name}.ran"));
+    text.map_or(0, |text| text.lines().count())
+}
+
+/// A configuration that tracks these scripts, by name and path, without an effect on the election.
+fn tracked(global: &[&str], scripts: &[(&str, String)]) -> String {
+    let lines = scripts.iter().map(|(name, _)| format!("{name} weight 1"));
+    let track = format!(
+        "track_script {{ {} }}",
+        lines.collect::<Vec<_>>().join("\n")
+    );
+    let conf = global
+        .iter()
+        .fold(conf(200, &[&track]), |conf, line| conf.global(line));
+    let conf = scripts.iter().fold(conf, |conf, (name, path)| {
+        conf.top(&format!(
+            "vrrp_script {name} {{\n script \"{path}\"\n interval 0.2\n timeout 20\n}}"
+        ))
+    });
+    conf.text()
+}
+
+fn links(ctx: &Ctx) -> Outcome {
+    if !has_users() {
+        return one_user();
+    }
+    let at = |name: &str| format!("{DIR}/{name}");
+    fs::create_dir(at("safe")).expect("mkdir");
+    fs::create_dir(at("shared")).expect("mkdir");
+    set_mode(&at("shared"), 0o1777);
+    let safe = at("safe/run.sh");
+    counting(&safe, "safe");
+    // Each links a file that only root can change; so only the links make the paths unsafe.
+    let mut scripts = vec![("safe", safe.clone())];
+    for (name, link, target, path) in [
+        ("directory", "user-dir", at("safe"), "user-dir/directory.sh"),
+        ("file", "user-file", at("safe/file.sh"), "user-file"),
+        ("sticky", "shared/link", at("safe/sticky.sh"), "shared/link"),
+        (
+            "behind",
+            "safe/root-link",
+            at("shared/next"),
+            "safe/root-link",
+        ),
+        ("below", "shared/next", at("safe/behind.sh"), "shared/next"),
+    ] {
+        counting(&at(&format!("safe/{name}.sh")), name);
+        symlink(target, at(link)).expect("symlink");
+        if link != "safe/root-link" {
+            lchown(at(link), Some(NOBODY), Some(NOBODY)).expect("lchown");
+        }
+        scripts.push((name, at(path)));
+    }
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let text = tracked(&["script_user root", "enable_script_security"], &scripts);
+    let run = ctx.daemon.start_text(&a, &text, &[]);
+    wait_until(SOON, "the safe script runs", || runs("safe") > 3);
+    let log = run.log();
+    for (name, path) in &scripts[1..] {
+        assert_eq!(runs(name), 0, "{path} was run");
+        let message = format!("`{path}` is not run: it would run as root");
+        assert!(log.contains(&message), "{message}:\n{log}");
+    }
+    let part = format!("users other than root can change `{}`", at("shared/next"));
+    assert!(log.contains(&part), "{part}:\n{log}");
+    Outcome::Passed
+}
+
+fn became_unsafe(ctx: &Ctx) -> Outcome {
+    if !has_users() {
+        return one_user();
+    }
+    let dir = format!("{DIR}/scripts");
+    fs::create_dir(&dir).expect("mkdir");
+    let path = format!("{dir}/check.sh");
+    counting(&path, "checked");
+    let other = format!("{DIR}/other.sh");
+    counting(&other, "other");
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let scripts = [("checked", path.clone()), ("other", other)];
+    let text = tracked(&["script_user root", "enable_script_security"], &scripts);
+    let run = ctx.daemon.start_text(&a, &text, &[]);
+    wait_until(SOON, "the script runs", || runs("checked") > 0);
+    // As if a package or an administrator gave the directory away; its new owner replaces the script.
+    chown(&dir, Some(NOBODY), Some(NOBODY)).expect("chown");
+    let message =
+        format!("Script `checked` ({path}) did not run: users other than root can change it");
+    fs::rename(&path, format!("{dir}/old.sh")).expect("rename");
+    counting(&path, "swapped");
+    chown(&path, Some(NOBODY), Some(NOBODY)).expect("chown");
+    let until = runs("other") + 4;
+    wait_until(SOON, "the other script runs on", || runs("other") >= until);
+    assert_eq!(
+        runs("swapped"),
+        0,
+        "the script of another user was run as root"
+    );
+    wait_until(SOON, &message, || run.log().contains(&message));
+    wait_until(SOON, "it counts as failed", || {
+        run.log().contains("VRRP_Script(checked) failed")
+    });
+    let until = runs("other") + 4;
+    wait_until(SOON, "the other script runs on", || runs("other") >= until);
+    assert_eq!(run.log().matches(&message).count(), 1, "logged once");
+    // Repaired, it runs again.
+    chown(&path, Some(0), Some(0)).expect("chown");
+    chown(&dir, Some(0), Some(0)).expect("chown");
+    wait_until(SOON, "it runs again", || runs("swapped") > 0);
+    Outcome::Passed
+}
+
+fn no_user(ctx: &Ctx) -> Outcome {
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    if users.contains("keepalived_script:") {
+        return Outcome::Skipped("there is a user keepalived_script".into());
+    }
+    for name in ["default", "root"] {
+        counting(&format!("{DIR}/{name}.sh"), name);
+    }
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let notify = format!("notify_master \"{DIR}/default.sh\"");
+    let any = format!("notify \"{DIR}/root.sh\" root");
+    let conf = conf(200, &[&notify, &any]).global("enable_script_security");
+    let run = ctx.daemon.start(&a, &conf);
+    // notify_master would run before notify.
+    wait_until(SOON, "the script of root runs", || runs("root") > 1);
+    assert_eq!(runs("default"), 0, "it ran as root");
+    let log = run.log();
+    let message = "there is no `script_user`, and no user `keepalived_script`";
+    assert_eq!(log.matches(message).count(), 1, "{log}");
     Outcome::Passed
 }
