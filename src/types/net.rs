@@ -104,6 +104,21 @@ impl Cidr {
         }
     }
 
+    /// Whether an address is in this network.
+    #[must_use]
+    pub fn contains(&self, addr: IpAddr) -> bool {
+        let common = match (self.addr, addr) {
+            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
+                (ours.to_bits() ^ theirs.to_bits()).leading_zeros()
+            }
+            (IpAddr::V6(ours), IpAddr::V6(theirs)) => {
+                (ours.to_bits() ^ theirs.to_bits()).leading_zeros()
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
+        };
+        common >= u32::from(self.prefix)
+    }
+
     /// The address's family.
     #[must_use]
     pub fn family(&self) -> Family {
@@ -185,6 +200,28 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(without_port(text), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_network_contains_the_addresses_with_its_prefix() {
+        for (network, prefix, addr, want) in [
+            ("192.0.2.1", 24, "192.0.2.255", true),
+            ("192.0.2.1", 24, "192.0.3.1", false),
+            ("192.0.2.1", 32, "192.0.2.1", true),
+            ("192.0.2.1", 32, "192.0.2.0", false),
+            ("192.0.2.1", 0, "203.0.113.1", true),
+            ("192.0.2.1", 0, "::1", false),
+            ("2001:db8::1", 64, "2001:db8::ffff:0:0:1", true),
+            ("2001:db8::1", 64, "2001:db8:0:1::1", false),
+            ("2001:db8::1", 128, "2001:db8::1", true),
+        ] {
+            let network = Cidr {
+                addr: network.parse().unwrap(),
+                prefix,
+            };
+            let contains = network.contains(addr.parse().unwrap());
+            assert_eq!(contains, want, "{network} {addr}");
         }
     }
 

@@ -127,4 +127,8 @@ pub enum Reject {
     Transport,
     /// `check_unicast_src`: the sender is not one of our peers.
     Source,
+    /// With authentication: the sender is neither on the link nor one of our peers.
+    OffLink,
+    /// With authentication: none of the addresses is ours.
+    OtherAddresses,
 }

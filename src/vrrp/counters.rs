@@ -19,7 +19,10 @@ impl VrrpCounters {
             Reject::AuthFailed | Reject::Replay => &mut self.auth_failure,
             Reject::Signature(error) => return self.count_flaw(error),
             Reject::Interval(_) => &mut self.advert_interval_err,
-            Reject::Version(_) | Reject::Transport | Reject::Source => &mut self.other_rejected,
+            Reject::OtherAddresses => &mut self.addr_list_err,
+            Reject::Version(_) | Reject::Transport | Reject::Source | Reject::OffLink => {
+                &mut self.other_rejected
+            }
         };
         bump(counter);
     }
@@ -52,7 +55,11 @@ mod tests {
     #[test]
     fn each_rejection_increments_keepaliveds_counter() {
         type Pick = fn(&VrrpCounters) -> u64;
-        let cases: [(&str, Reject, Auth, Pick); 11] = [
+        let cases: [(&str, Reject, Auth, Pick); 13] = [
+            ("off link", Reject::OffLink, Auth::Ah, |s| s.other_rejected),
+            ("addresses", Reject::OtherAddresses, Auth::None, |s| {
+                s.addr_list_err
+            }),
             ("ttl", Reject::Ttl(64), Auth::None, |s| s.ip_ttl_err),
             ("type unknown", Reject::AuthType, Auth::Other(9), |s| {
                 s.invalid_authtype

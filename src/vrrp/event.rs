@@ -17,6 +17,9 @@ pub struct Received<'a> {
     pub multicast: bool,
     /// TTL or hop limit on arrival.
     pub ttl: u8,
+    /// The source is an address of a network of the instance's interface; false also if nobody
+    /// needs to know ([`super::Params::is_authenticated`]).
+    pub on_link: bool,
     /// The advert.
     pub advert: Advert<'a>,
     /// Result of the checks that need keys.

@@ -194,7 +194,7 @@ impl Instance {
     #[must_use]
     pub fn passes_field_checks(&self, received: &Received<'_>) -> bool {
         !matches!(self.state, State::Init | State::Fault)
-            && reception::check_fields(&self.params, received).is_ok()
+            && reception::check_fields(&self.params, &self.addresses, received).is_ok()
     }
 
     /// Whether the sequence number of a signed advert is not above the last one of its sender.
@@ -357,7 +357,8 @@ impl Instance {
     /// Whether the advert is processed further; emits a notice when that changes for its sender.
     fn acceptable(&mut self, now: Instant, received: &Received<'_>, out: &mut Actions) -> bool {
         let from = received.from;
-        let error = match reception::check(&self.params, received, &mut self.sequences) {
+        let (params, addresses) = (&self.params, &self.addresses);
+        let error = match reception::check(params, addresses, received, &mut self.sequences) {
             Ok(error) => error,
             Err(why) => {
                 self.counters.count_reject(why, received.advert.auth);

@@ -60,8 +60,18 @@ pub struct Params {
     /// `check_unicast_src`: discard unicast adverts from routers that are not in `peers`, or
     /// outside a peer's TTL bounds.
     pub check_source: bool,
-    /// `unicast_peer`; used with `check_source` only.
+    /// `unicast_peer`; used with `check_source`, and with authentication.
     pub peers: Vec<Peer>,
+}
+
+impl Params {
+    /// Whether adverts must be authenticated by a key. Then they are accepted only from routers of
+    /// the same link (or unicast peers) for the same addresses: whoever has captured adverts where
+    /// the key is used for another virtual router could repeat them here.
+    #[must_use]
+    pub fn is_authenticated(&self) -> bool {
+        self.auth == Auth::Ah || self.hmac.is_some_and(|hmac| hmac.enforce)
+    }
 }
 
 impl Default for Params {

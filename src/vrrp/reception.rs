@@ -21,15 +21,20 @@ const UNFORWARDED: u8 = 255;
 /// which sequence numbers are accepted.
 pub(super) fn check(
     params: &Params,
+    addresses: &AddressSet,
     received: &Received<'_>,
     sequences: &mut SequenceState,
 ) -> Result<Option<SignatureError>, Reject> {
-    check_fields(params, received)?;
+    check_fields(params, addresses, received)?;
     sequences.check(params, received)
 }
 
 /// The checks that need no key, in keepalived's order.
-pub(super) fn check_fields(params: &Params, received: &Received<'_>) -> Result<(), Reject> {
+pub(super) fn check_fields(
+    params: &Params,
+    addresses: &AddressSet,
+    received: &Received<'_>,
+) -> Result<(), Reject> {
     let advert = &received.advert;
     if params.multicast && received.ttl != UNFORWARDED {
         return Err(Reject::Ttl(received.ttl));
@@ -49,6 +54,25 @@ pub(super) fn check_fields(params: &Params, received: &Received<'_>) -> Result<(
     }
     if !params.multicast && params.check_source {
         check_peer(params, received)?;
+    }
+    if params.is_authenticated() {
+        check_segment(params, addresses, received)?;
+    }
+    Ok(())
+}
+
+/// With authentication: an advert of another segment where the same key is used is discarded.
+fn check_segment(
+    params: &Params,
+    addresses: &AddressSet,
+    received: &Received<'_>,
+) -> Result<(), Reject> {
+    let is_peer = || params.peers.iter().any(|peer| peer.addr == received.from);
+    if !received.on_link && !is_peer() {
+        return Err(Reject::OffLink);
+    }
+    if !addresses.has_common(|| received.advert.addresses.iter()) {
+        return Err(Reject::OtherAddresses);
     }
     Ok(())
 }
@@ -93,6 +117,29 @@ impl AddressSet {
     }
 }
 
+impl AddressSet {
+    /// Whether `theirs` are addresses of the same virtual router: one is among ours, or both lists
+    /// are empty. While addresses are added or removed on one router after the other the lists
+    /// differ; if that were enough to discard an advert, there would be two masters meanwhile.
+    /// Link-local addresses, which can be the same on every link, count only if we have no others.
+    fn has_common<I: Iterator<Item = IpAddr>>(&self, theirs: impl Fn() -> I) -> bool {
+        if self.0.is_empty() {
+            return theirs().next().is_none();
+        }
+        let any_counts = self.0.iter().all(is_link_local);
+        theirs().any(|addr| {
+            (any_counts || !is_link_local(&addr)) && self.0.binary_search(&addr).is_ok()
+        })
+    }
+}
+
+fn is_link_local(addr: &IpAddr) -> bool {
+    match addr {
+        IpAddr::V4(addr) => addr.is_link_local(),
+        IpAddr::V6(addr) => addr.is_unicast_link_local(),
+    }
+}
+
 // ---- conditions reported per sender ----
 
 /// A condition of a sender; each is reported once.
@@ -122,6 +169,8 @@ impl Condition {
                 Reject::Source => 6,
                 Reject::Replay => 7,
                 Reject::Signature(error) => 8_u32.saturating_add(error as u32),
+                Reject::OffLink => 15,
+                Reject::OtherAddresses => 29,
             },
             Condition::Tolerated(error) => 16_u32.saturating_add(error as u32),
             Condition::AddressesDiffer => 24,
@@ -135,7 +184,7 @@ impl Condition {
 }
 
 /// Bits of all rejections.
-const REJECTED: u32 = 0xffff;
+const REJECTED: u32 = 0x2000_ffff;
 
 /// Number of consecutive valid adverts after which a rejected sender counts as accepted again. With
 /// 1, a forger that mixes invalid packets into a valid sender's adverts could cause two log lines
@@ -261,6 +310,7 @@ mod tests {
             from: addr("10.0.0.2"),
             multicast: true,
             ttl: 255,
+            on_link: true,
             advert: Advert {
                 version,
                 vrid: Vrid::new(51).unwrap(),
@@ -273,6 +323,67 @@ mod tests {
                 },
             },
             auth_result: AuthResult::None,
+        }
+    }
+
+    #[test]
+    fn authenticated_adverts_are_of_this_link_and_for_our_addresses() {
+        let hmac = crate::vrrp::HmacPolicy {
+            enforce: true,
+            window: None,
+        };
+        let peer = Peer {
+            addr: addr("10.0.0.2"),
+            min_ttl: 0,
+            max_ttl: 255,
+        };
+        let ours = ["10.0.0.100", "169.254.0.1"].as_slice();
+        for (name, addresses, on_link, peers, want) in [
+            ("on the link", ours, true, vec![], Ok(())),
+            ("off the link", ours, false, vec![], Err(Reject::OffLink)),
+            ("a peer", ours, false, vec![peer], Ok(())),
+            ("no address", &[], true, vec![], Err(Reject::OtherAddresses)),
+            (
+                "other addresses",
+                &["10.0.0.101"],
+                true,
+                vec![],
+                Err(Reject::OtherAddresses),
+            ),
+        ] {
+            let addresses: Vec<IpAddr> = addresses.iter().map(|one| addr(one)).collect();
+            let mut params = Params {
+                hmac: Some(hmac),
+                peers,
+                ..params(Version::V3)
+            };
+            let received = Received {
+                on_link,
+                ..advert(Version::V3)
+            };
+            let set = AddressSet::new(&addresses);
+            assert_eq!(check_fields(&params, &set, &received), want, "{name}");
+            params.hmac = None;
+            assert_eq!(check_fields(&params, &set, &received), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn link_local_addresses_tell_routers_apart_only_if_there_are_no_others() {
+        let list = |text: &str| -> Vec<IpAddr> { text.split_whitespace().map(addr).collect() };
+        for (ours, theirs, want) in [
+            ("", "", true),
+            ("", "10.0.0.1", false),
+            ("10.0.0.1", "", false),
+            ("10.0.0.1 10.0.0.2", "10.0.0.2 10.0.0.3", true),
+            ("10.0.0.1", "10.0.0.2", false),
+            ("fe80::1", "fe80::1", true),
+            ("fe80::1 2001:db8::1", "fe80::1 2001:db8::2", false),
+            ("fe80::1 2001:db8::1", "fe80::2 2001:db8::1", true),
+        ] {
+            let theirs = list(theirs);
+            let common = AddressSet::new(&list(ours)).has_common(|| theirs.iter().copied());
+            assert_eq!(common, want, "{ours} / {theirs:?}");
         }
     }
 
@@ -396,14 +507,16 @@ mod tests {
         for (name, version, change, want) in cases {
             let (mut params, mut received) = (params(version), advert(version));
             change(&mut params, &mut received);
-            let got = check(&params, &received, &mut SequenceState::new(&params));
+            let set = AddressSet::new(&params.addresses);
+            let got = check(&params, &set, &received, &mut SequenceState::new(&params));
             assert_eq!(got.map(drop), want, "{name}");
         }
         let (mut params, mut received) = (params(Version::V3), advert(Version::V3));
         unicast(&mut params, &mut received);
         received.ttl = 255;
         let mut sequences = SequenceState::new(&params);
-        let mut check = |received: &Received<'_>| check(&params, received, &mut sequences);
+        let set = AddressSet::new(&params.addresses);
+        let mut check = |received: &Received<'_>| check(&params, &set, received, &mut sequences);
         assert_eq!(check(&received), Err(Reject::Ttl(255)));
         received.from = addr("10.0.0.3");
         assert_eq!(check(&received), Err(Reject::Source));

@@ -268,7 +268,11 @@ fn with_hmac(mode: HmacMode, window: Option<u32>) -> VrrpInstance {
 
 /// A signed advert of 192.0.2.2 with priority 200.
 fn signed(id: u8, byte: u8, sequence: u64) -> Vec<u8> {
-    let plain = advert(7, 200, "192.0.2.2", "224.0.0.18", &[VIP]);
+    signed_by("192.0.2.2", &[VIP], (id, byte), sequence)
+}
+
+fn signed_by(from: &str, vips: &[&str], (id, byte): (u8, u8), sequence: u64) -> Vec<u8> {
+    let plain = advert(7, 200, from, "224.0.0.18", vips);
     let header = ipv4::parse(&plain).unwrap().header;
     let message = plain[20..].to_vec();
     let trailer = hmac::Trailer { key: id, sequence };
@@ -361,15 +365,61 @@ fn auth_hmac_accepts_every_key_and_counts_every_signature_error() {
     for (name, packets, count, follows) in cases {
         let (stats, followed) = feed(with_hmac(HmacMode::Enforce, Some(5)), &packets);
         assert_eq!((count(&stats), followed), (1, follows), "{name}");
-        // Permissive mode: the same counters, but no advert is ignored.
+        // Permissive mode: the same counters, but unsigned adverts are accepted.
         for mode in [HmacMode::Permissive, HmacMode::ReceiveOnly] {
             let (stats, followed) = feed(with_hmac(mode, Some(5)), &packets);
-            assert_eq!((count(&stats), followed), (1, true), "{name}, {mode:?}");
+            let want = (1, follows || name == "unsigned");
+            assert_eq!((count(&stats), followed), want, "{name}, {mode:?}");
         }
     }
     let late = [signed(1, 0xaa, 5), signed(1, 0xaa, 6)];
     let (stats, followed) = feed(with_hmac(HmacMode::Enforce, None), &late);
     assert_eq!((stats.auth_ext_stale, followed), (0, true), "monotonic");
+}
+
+/// Whoever has captured adverts of another segment with the same VRID and key can repeat them here.
+#[test]
+fn authenticated_advert_of_another_segment_is_ignored() {
+    type Counter = fn(&VrrpCounters) -> u64;
+    let off_link: Counter = |stats| stats.other_rejected;
+    let addresses: Counter = |stats| stats.addr_list_err;
+    let exact = || with_hmac(HmacMode::Enforce, Some(5));
+    let wide = || VrrpInstance {
+        vips: instance(7, 100, &["203.0.113.100/24"]).vips,
+        ..exact()
+    };
+    let lax = || with_hmac(HmacMode::Permissive, Some(5));
+    let (own, other) = ("192.0.2.2", "203.0.113.2");
+    let ours: &[&str] = &[VIP];
+    let both: &[&str] = &[VIP, "192.0.2.101/32"];
+    let theirs: &[&str] = &["203.0.113.100/24"];
+    for (name, conf, from, vips, count, rejected, follows) in [
+        ("of this link", exact(), own, ours, off_link, 0, true),
+        ("one more address", exact(), own, both, addresses, 1, true),
+        ("off the link", exact(), other, ours, off_link, 1, false),
+        ("network of a VIP", wide(), other, theirs, off_link, 0, true),
+        ("other addresses", exact(), own, theirs, addresses, 1, false),
+        ("permissive", lax(), other, ours, off_link, 0, true),
+    ] {
+        for skip_check_adv_addr in [false, true] {
+            let conf = VrrpInstance {
+                skip_check_adv_addr,
+                ..conf.clone()
+            };
+            let packet = signed_by(from, vips, (1, 0xaa), now());
+            let (stats, followed) = feed(conf, &[packet]);
+            assert_eq!((count(&stats), followed), (rejected, follows), "{name}");
+        }
+    }
+    for (from, follows) in [(own, true), (other, false)] {
+        let mut kernel = eth0();
+        let mut engine = engine(vec![with_ah(100)]);
+        start(&mut engine, &mut kernel, at(0));
+        let before = engine.next_deadline();
+        let packet = ah_advert(200, from, 5, &KEY);
+        receive_by(Protocol::Ah, &mut engine, &mut kernel, at(10), 2, &packet);
+        assert_eq!(engine.next_deadline() != before, follows, "AH from {from}");
+    }
 }
 
 /// The packet with another TTL.

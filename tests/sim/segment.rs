@@ -260,6 +260,7 @@ impl Segment {
             from: src,
             multicast: dst.is_multicast(),
             ttl: packet.ttl,
+            on_link: true,
             advert: parsed.advert,
             auth_result: AuthResult::None,
         };

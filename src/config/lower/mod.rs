@@ -11,6 +11,7 @@ mod fields;
 mod garp;
 mod global;
 mod group;
+mod insecure;
 mod instance;
 mod lease;
 #[cfg(feature = "lvs")]
@@ -67,6 +68,7 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, sources: &Sources, diags: &mu
     lowering.collect_objects(&top);
     let (mut instances, spans) = lowering.instances(&top);
     lowering.compare_instances(&instances, &spans);
+    lowering.report_insecure(&instances, &spans);
     let sync_groups = lowering.groups(&top, &mut instances);
     #[cfg(feature = "lvs")]
     let lvs = lowering.lvs(&top, &global_defs, &instances);

@@ -201,7 +201,9 @@ pub(crate) fn reject_text(conf: &VrrpInstance, why: Reject) -> &'static str {
         | Reject::Version(_)
         | Reject::Interval(_)
         | Reject::Transport
-        | Reject::Source => "",
+        | Reject::Source
+        | Reject::OffLink
+        | Reject::OtherAddresses => "",
     }
 }
 

@@ -245,6 +245,17 @@ fn reject_text(router: &Router, why: Reject) -> String {
             conf.advert_int
         ),
         Reject::Transport => "multicast where unicast is configured, or the reverse".into(),
+        Reject::OffLink => format!(
+            "with authentication, adverts must come from a network of {0} or from a unicast_peer: they may be repeated from \
+             another network; if this router is on the link, give {0} an address of its network, or write its prefix \
+             length at an address of virtual_ipaddress",
+            conf.interface
+        ),
+        Reject::OtherAddresses => {
+            "with authentication, adverts must have one of our addresses: they may be repeated from another network; to \
+             replace all addresses, add the new ones on all routers before the old ones are removed"
+                .into()
+        }
         Reject::Source => "not listed in unicast_peer, or outside its TTL bounds".into(),
     }
 }

@@ -8,6 +8,7 @@ use crate::engine::cx::Cx;
 use crate::engine::instance::auth;
 use crate::engine::instance::router::Router;
 use crate::engine::instance::tx;
+use crate::engine::kernel::interfaces::Interfaces;
 use crate::engine::system::{Ipv6Fields, Listener, Protocol, System};
 use crate::types::{Family, InstanceId, Instant, Version};
 use crate::vrrp::{AuthResult, Event, Received};
@@ -73,6 +74,8 @@ impl Engine {
             from,
             multicast,
             ttl: envelope.ttl,
+            on_link: router.machine.params().is_authenticated()
+                && router.is_on_link(from, &self.shared.interfaces),
             advert: parsed.advert,
             auth_result: AuthResult::None,
         };
@@ -185,6 +188,21 @@ impl Engine {
 }
 
 impl Router {
+    /// Whether an address is in a network of the instance's interface: that of an address there, of
+    /// a virtual address, or the link-local one.
+    fn is_on_link(&self, from: IpAddr, interfaces: &Interfaces) -> bool {
+        if let IpAddr::V6(from) = from
+            && from.is_unicast_link_local()
+        {
+            return true;
+        }
+        let link = self.ifindex.and_then(|index| interfaces.get(index));
+        let present = link.iter().flat_map(|link| &link.addrs);
+        let configured = self.conf.vips.iter().map(|vip| &vip.cidr);
+        let mut networks = present.map(|present| &present.cidr).chain(configured);
+        networks.any(|network| network.contains(from))
+    }
+
     /// Logs once how a peer computes its checksum, if not the way we do.
     fn log_checksum_form(&mut self, now: Instant, from: IpAddr, form: ChecksumForm) {
         if self.checksum == Some(form) || self.conf.version != Version::V3 {

@@ -24,8 +24,8 @@ pub use hmac::within_window;
 /// The `auth_hmac` settings that reception needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct HmacPolicy {
-    /// Adverts without a valid signature are discarded; false (permissive): only logged and
-    /// counted.
+    /// Adverts without a signature are discarded; false (permissive): only logged and counted. One
+    /// with a wrong signature is always discarded.
     pub enforce: bool,
     /// How many seconds the sender's clock may differ from ours; `None`: `anti_replay monotonic`.
     pub window: Option<u32>,
@@ -107,8 +107,10 @@ impl SequenceState {
         received: &Received<'_>,
     ) -> Result<Option<SignatureError>, Reject> {
         let error = self.signature_error(params, received);
-        let permissive = params.hmac.is_some_and(|hmac| !hmac.enforce);
-        if let Some(error) = error.filter(|_| !permissive) {
+        let tolerated = |error| {
+            error == SignatureError::Missing && params.hmac.is_some_and(|hmac| !hmac.enforce)
+        };
+        if let Some(error) = error.filter(|error| !tolerated(*error)) {
             return Err(Reject::Signature(error));
         }
         match (params.version, received.auth_result) {

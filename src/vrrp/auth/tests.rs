@@ -20,6 +20,7 @@ fn received(from: &str, auth: Auth, auth_result: AuthResult) -> Received<'static
         from: from.parse().unwrap(),
         multicast: true,
         ttl: 255,
+        on_link: true,
         advert: Advert {
             version: Version::V2,
             vrid: Vrid::new(51).unwrap(),
@@ -262,7 +263,7 @@ fn signatures_are_required_only_where_configured() {
             "permissive, bad",
             Some(lax),
             bad,
-            Ok(Some(SignatureError::Wrong)),
+            rejected(SignatureError::Wrong),
         ),
         (
             "permissive, none",

@@ -127,6 +127,7 @@ impl Bench {
             from: advert.addr.parse().unwrap(),
             multicast: true,
             ttl: advert.ttl,
+            on_link: true,
             advert: Advert {
                 version,
                 vrid: Vrid::new(51).unwrap(),
