@@ -131,7 +131,7 @@ bench: deps ## measure vrrpd and Debian's keepalived (12 minutes; QUICK=1: 3 min
 	@VRRPD_BIN=$(DIST)/vrrpd-$(TARGET)-full QUICK=$(QUICK) $(CARGO) run -q --release $(LAB) --bin bench </dev/null
 	@VRRPD_BIN=$(DIST)/vrrpd-$(TARGET)-full $(CARGO) run -q --release $(LAB) --bin bench-lvs </dev/null
 
-soak: ## flapping links, failing scripts, reloads and forged packets for ten minutes (or SOAK_SECONDS=...)
+soak: ## everything hostile at once for ten minutes (or SOAK_SECONDS=...), then everything must be as before
 	@tests/deps/ensure build lab peers
 	@$(CARGO) build --locked
 	@$(CARGO) build $(LAB) --bin soak

@@ -1,6 +1,7 @@
 //! The daemons under test, started in the foreground on a node, each with its own log and pid file.
 
 use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -63,9 +64,26 @@ impl Daemon {
     /// Starts it with a configuration as text, through a command such as `setpriv …` if given.
     #[must_use]
     pub fn start_text(&self, node: &Node, conf: &str, prefix: &[&str]) -> Running {
+        self.start_in(node, conf, prefix, DIR, &[])
+    }
+
+    /// Starts it with its pid file, and so its state file, in this directory, and further options.
+    #[must_use]
+    pub fn start_in(
+        &self,
+        node: &Node,
+        conf: &str,
+        prefix: &[&str],
+        run_directory: &str,
+        options: &[&str],
+    ) -> Running {
         static COUNTER: AtomicU32 = AtomicU32::new(1);
         let n = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let base = format!("{DIR}/{}-{}", node.id(), self.name());
+        let name = format!("{}-{}", node.id(), self.name());
+        let (base, pid_file) = (
+            format!("{DIR}/{name}"),
+            format!("{run_directory}/{name}.pid"),
+        );
         let (conf_file, log) = (
             format!("{base}.conf"),
             PathBuf::from(format!("{base}.{n}.log")),
@@ -73,8 +91,8 @@ impl Daemon {
         fs::write(&conf_file, conf).expect("writing the configuration");
         let mut words: Vec<String> = prefix.iter().map(ToString::to_string).collect();
         words.push(self.path());
-        words.extend(["-n", "-l", "-D", "-f", &conf_file, "-p"].map(String::from));
-        words.push(format!("{base}.pid"));
+        words.extend(["-n", "-l", "-D", "-f", &conf_file, "-p", &pid_file].map(String::from));
+        words.extend(options.iter().map(ToString::to_string));
         if *self == Self::Keepalived {
             // Each of its three processes has a pid file, and it would also write to syslog.
             for (flag, what) in [("-r", "vrrp"), ("-c", "check"), ("-b", "bfd")] {
@@ -82,13 +100,7 @@ impl Daemon {
             }
             words.push("-G".into());
         }
-        launch(
-            node,
-            &words,
-            log,
-            format!("{base}.pid").into(),
-            conf_file.into(),
-        )
+        launch(node, &words, log, pid_file.into(), conf_file.into())
     }
 
     /// Starts it with exactly these arguments.
@@ -195,15 +207,12 @@ impl Running {
     /// before.
     #[track_caller]
     pub fn reload(&self, conf: &str) -> Ns {
-        let done = |log: &str| {
-            let ends = ["Reload finished", "reload refused"];
-            ends.map(|end| log.matches(end).count())
-        };
-        let before = done(&self.log());
+        let before = self.log_len();
         fs::write(&self.conf_file, conf).expect("writing the configuration");
         let at = self.signal(Signal::SIGHUP);
         wait_until(Duration::from_secs(10), "the reload ends", || {
-            done(&self.log()) != before
+            let log = self.log_from(before);
+            ["Reload finished", "reload refused"].map(|end| log.contains(end)) != [false; 2]
         });
         at
     }
@@ -243,6 +252,18 @@ impl Running {
     #[must_use]
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// Its log from this offset on.
+    #[must_use]
+    pub fn log_from(&self, offset: u64) -> String {
+        let mut bytes = Vec::new();
+        if let Ok(mut file) = File::open(&self.log)
+            && file.seek(SeekFrom::Start(offset)).is_ok()
+        {
+            let _ = file.read_to_end(&mut bytes);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// Size of its log in bytes.

@@ -13,16 +13,19 @@
 //! namespace; then daemons are stopped only if the program ends normally.
 
 use std::fs;
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
-use std::process::{Command, ExitStatus, exit};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio, exit};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
-use nix::unistd::{getgid, getuid};
+use nix::unistd::{Gid, Uid, getgid, getuid, setresgid, setresuid};
 
 /// Exit code of a program whose namespaces were refused.
 pub const SKIP: i32 = 77;
@@ -31,6 +34,9 @@ const NO_PROC: i32 = 76;
 const STAGE: &str = "VRRPD_LAB_STAGE";
 /// Directory for configurations, logs and captures: private and in memory.
 pub const DIR: &str = "/run/lab";
+
+/// Whether [`enter`] first tries a user namespace with other ids.
+static MAPPED: AtomicBool = AtomicBool::new(false);
 
 /// Namespaces were refused; the reason has been printed.
 #[derive(Debug)]
@@ -43,9 +49,14 @@ pub struct Refused;
 pub fn enter() -> Result<(), Refused> {
     match std::env::var(STAGE).as_deref() {
         Err(_) => {
-            for mode in ["pid", "nopid"] {
+            let mapped: &[&str] = match MAPPED.load(Ordering::Relaxed) {
+                true => &["mapped:pid"],
+                false => &[],
+            };
+            for mode in mapped.iter().chain(&["pid", "nopid"]) {
                 match code(reexec(&format!("1:{mode}"))) {
                     NO_PROC => {}
+                    SKIP if mode.starts_with("mapped") => {}
                     SKIP => return Err(Refused),
                     c => exit(c),
                 }
@@ -55,7 +66,7 @@ pub fn enter() -> Result<(), Refused> {
         Ok(stage) => {
             let with_pid = stage.ends_with(":pid");
             if stage.starts_with('1') {
-                isolate(with_pid);
+                isolate(with_pid, stage.contains("mapped"));
                 exit(code(reexec(&format!(
                     "2:{}",
                     if with_pid { "pid" } else { "nopid" }
@@ -88,12 +99,67 @@ fn code(status: ExitStatus) -> i32 {
         .unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
+/// As [`enter`], but root takes 65,536 other user ids in a user namespace if they can run this
+/// program and `VRRPD_BIN`: the kernel exempts root from limits of processes.
+///
+/// # Errors
+/// As [`enter`].
+pub fn enter_without_root() -> Result<(), Refused> {
+    if std::env::var_os(STAGE).is_none() {
+        let programs = [std::env::current_exe().ok(), vrrpd()];
+        let can_run = programs.iter().flatten().all(|path| others_can_run(path));
+        // No thread has been started.
+        MAPPED.store(getuid().is_root() && can_run, Ordering::Relaxed);
+    }
+    enter()
+}
+
+fn vrrpd() -> Option<PathBuf> {
+    std::env::var_os("VRRPD_BIN").map(PathBuf::from)
+}
+
+/// Whether any user may execute this file.
+fn others_can_run(path: &Path) -> bool {
+    let Ok(path) = path.canonicalize() else {
+        return false;
+    };
+    let open = |part: &Path| fs::metadata(part).is_ok_and(|data| data.mode() & 1 != 0);
+    path.ancestors().all(open)
+}
+
+/// Makes this process root of a new user namespace with 65,536 ids. `false`: refused; nothing has
+/// changed, or only the namespace.
+fn take_other_ids(flags: CloneFlags) -> bool {
+    // The maps are written by a process outside of the namespace.
+    let script = "read go && echo '0 1000000 65536' >/proc/$PPID/uid_map && \
+                  echo '0 1000000 65536' >/proc/$PPID/gid_map";
+    let shell = Command::new("sh")
+        .args(["-c", script])
+        .stdin(Stdio::piped())
+        .spawn();
+    let Ok(mut shell) = shell else { return false };
+    if unshare(flags | CloneFlags::CLONE_NEWUSER).is_err() {
+        return false;
+    }
+    let go = shell.stdin.take().map(|mut to| to.write_all(b"go\n"));
+    let mapped = go.is_some_and(|sent| sent.is_ok()) && shell.wait().is_ok_and(|end| end.success());
+    let zero = (Uid::from_raw(0), Gid::from_raw(0));
+    mapped && setresgid(zero.1, zero.1, zero.1).is_ok() && setresuid(zero.0, zero.0, zero.0).is_ok()
+}
+
 /// Stage 1.
-fn isolate(with_pid: bool) {
+fn isolate(with_pid: bool, mapped: bool) {
     let (uid, gid) = (getuid(), getgid());
     let mut flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWUTS;
     if with_pid {
         flags |= CloneFlags::CLONE_NEWPID;
+    }
+    if mapped {
+        if !take_other_ids(flags) {
+            refuse("a user namespace with other ids", &Errno::last().into());
+        }
+        let _ = set_pdeathsig(Signal::SIGKILL);
+        return;
     }
     let as_root = uid.is_root() && unshare(flags) == Ok(());
     if !as_root {
