@@ -64,6 +64,7 @@
 )]
 
 mod build;
+pub mod capability;
 mod check;
 pub mod command;
 pub mod diag;

@@ -79,6 +79,11 @@ impl DumpKind {
     }
 }
 
+/// The paths of all dumps.
+pub(super) fn paths(global: &Global) -> [PathBuf; 3] {
+    DumpKind::ALL.map(|kind| kind.path(global))
+}
+
 /// `keepalived.data`; with `data_use_instance` it includes the names of namespace and instance:
 /// `keepalived.ns_name.data`.
 fn file_name(global: &Global, extension: &str) -> String {

@@ -110,7 +110,7 @@ fn words(texts: impl Iterator<Item = OsString>) -> Words {
 
 impl Reactor<'_> {
     /// Starts a child that tests the configuration with the new program, unless one is running.
-    pub(super) fn test_successor(&mut self) {
+    pub fn test_successor(&mut self) {
         if self.successor_test.is_some() {
             return;
         }

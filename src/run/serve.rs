@@ -2,6 +2,7 @@
 //! `shutdown_script`.
 
 use std::io;
+use std::path::Path;
 
 use super::fail;
 use super::load::Loader;
@@ -14,6 +15,7 @@ use crate::os::blocking_script::{self, ReceivedRequests};
 use crate::os::child;
 use crate::os::daemon::Ready;
 use crate::os::instance_lock::{self, InstanceLock};
+use crate::os::privileges::{Missing, Plan, Privileges};
 use crate::os::reactor::{ProcessRequest, Reactor};
 use crate::os::restart::Successor;
 use crate::os::sched;
@@ -49,6 +51,9 @@ pub(super) struct Daemon<'a> {
     pub(super) successor: &'a Successor,
     /// What the successor keeps.
     pub(super) lock: Option<&'a InstanceLock>,
+    pub(super) pid_file: Option<&'a Path>,
+    /// As they were when the process started.
+    pub(super) privileges: Privileges,
 }
 
 impl<'a> Daemon<'a> {
@@ -77,8 +82,13 @@ impl<'a> Daemon<'a> {
             ready.failed(exit::OK);
             Outcome::was_up(exit::OK)
         } else {
+            let plan = self.plan(&config);
             match self.start_loop(config, state) {
-                Ok(reactor) => self.run_loop(reactor, &mut running, received, ready),
+                Ok(reactor) => {
+                    let needs = self.privileges.needs(plan);
+                    self.privileges.keep(needs, &reactor.global().process);
+                    self.run_loop(reactor, &mut running, received, ready)
+                }
                 Err(error) => {
                     let denied = error.kind() == io::ErrorKind::PermissionDenied;
                     let code = if denied {
@@ -112,6 +122,10 @@ impl<'a> Daemon<'a> {
         }
     }
 
+    fn plan(&self, config: &Config) -> Plan {
+        Plan::new(config, self.pid_file, self.loader.read_by_privilege)
+    }
+
     fn start_loop(&self, config: Config, state: StateFile) -> io::Result<Reactor<'a>> {
         let options = engine::Options {
             dont_release: self.options.dont_release_vrrp,
@@ -143,16 +157,16 @@ impl<'a> Daemon<'a> {
         reactor.test_code = self.loader.test_code;
         ready.up();
         if received.reload {
-            self.reload(&mut reactor, running);
+            self.reload(&mut reactor, running, ReloadReason::Request);
         }
         let end = loop {
             match reactor.run() {
                 Ok(ProcessRequest::Reload) => {
-                    self.reload(&mut reactor, running);
+                    self.reload(&mut reactor, running, ReloadReason::Request);
                 }
                 Ok(ProcessRequest::Restart) => {
                     // Only this process can remove what the new configuration no longer has.
-                    let reloaded = self.reload(&mut reactor, running);
+                    let reloaded = self.reload(&mut reactor, running, ReloadReason::Restart);
                     if reloaded == Reload::Refused || running.would_move(reactor.global()) {
                         log::error!("restart refused, this version continues");
                         continue;
@@ -176,32 +190,85 @@ impl<'a> Daemon<'a> {
     }
 
     /// Reads the configuration again and applies all of it, or nothing if it has a new error.
-    fn reload(&mut self, reactor: &mut Reactor<'_>, running: &mut Running) -> Reload {
+    fn reload(
+        &mut self,
+        reactor: &mut Reactor<'_>,
+        running: &mut Running,
+        reason: ReloadReason,
+    ) -> Reload {
         log::info!("Reloading {}", self.loader.path);
         sd_notify::reloading();
         reactor.before_reload();
-        let outcome = match self.loader.reload() {
-            Ok(config) => {
-                running.change(reactor.global(), &config.global);
-                reactor.reload(config);
-                reactor.test_code = self.loader.test_code;
-                log::info!("Reload finished");
-                Reload::Applied
-            }
-            Err(why) => {
-                log::error!("reload refused, the running configuration stays: {why}");
-                Reload::Refused
-            }
-        };
+        let outcome = self
+            .loader
+            .reload()
+            .and_then(|config| self.apply(reactor, running, config, reason));
+        let outcome = outcome.unwrap_or_else(|why| {
+            log::error!("reload refused, the running configuration stays: {why}");
+            Reload::Refused
+        });
         sd_notify::send(sd_notify::READY);
         outcome
     }
+
+    /// Applies a configuration. One that needs capabilities which were given up waits for a restart;
+    /// before the restart itself, the part that this process can do is applied.
+    fn apply(
+        &mut self,
+        reactor: &mut Reactor<'_>,
+        running: &mut Running,
+        mut config: Config,
+        reason: ReloadReason,
+    ) -> Result<Reload, String> {
+        let mut plan = self.plan(&config);
+        let (old, new) = (&reactor.global().process, &config.global.process);
+        plan.add_change(old, new);
+        let needs = self.privileges.needs(plan);
+        match self.privileges.missing(&needs) {
+            Missing::Nothing => {}
+            Missing::UntilRestart(_) if reason == ReloadReason::Restart => {
+                config.global.process = new.without_more_rights(old);
+            }
+            Missing::UntilRestart(need) => {
+                log::info!(
+                    "The new configuration needs {need}, which was given up: restarting in place"
+                );
+                reactor.test_successor();
+                return Ok(Reload::Postponed);
+            }
+            Missing::UntilStart(need) => {
+                return Err(format!(
+                    "it needs {need}, which was given up at the start; stop and start vrrpd to apply it"
+                ));
+            }
+        }
+        running.change(reactor.global(), &config.global);
+        let process = config.global.process.clone();
+        reactor.reload(config);
+        reactor.test_code = self.loader.test_code;
+        if reason == ReloadReason::Request {
+            self.privileges.keep(needs, &process);
+        }
+        log::info!("Reload finished");
+        Ok(Reload::Applied)
+    }
+}
+
+/// What a reload is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum ReloadReason {
+    /// It was asked for.
+    Request,
+    /// This program is about to be replaced.
+    Restart,
 }
 
 /// Outcome of a reload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Reload {
     Applied,
+    /// Until a restart, which has been requested.
+    Postponed,
     Refused,
 }
 

@@ -25,6 +25,7 @@ use crate::os::host;
 use crate::os::instance_lock;
 use crate::os::logging;
 use crate::os::pid_file::PidFile;
+use crate::os::privileges::Privileges;
 use crate::os::respawn;
 use crate::os::restart::Successor;
 use crate::os::sched;
@@ -121,6 +122,8 @@ fn launch(options: &Options) -> Result<Outcome, Failure> {
         signals: &signals,
         successor: &successor,
         lock: pid_file.as_ref().map(PidFile::lock),
+        pid_file: pid_file.as_ref().map(PidFile::path),
+        privileges: Privileges::at_start(),
     };
     Ok(daemon.run(config, state.unwrap_or_default(), ready))
 }
@@ -143,6 +146,8 @@ fn clean_up(options: &Options) {
         signals: &signals,
         successor: &Successor::new(Vec::new()),
         lock: None,
+        pid_file: None,
+        privileges: Privileges::at_start(),
     };
     daemon.clean_up(config, StateFile::beside(&pid_file));
 }

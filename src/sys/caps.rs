@@ -136,6 +136,13 @@ pub(crate) fn drop_bounding(cap: Cap) -> nix::Result<()> {
     prctl(libc::PR_CAPBSET_DROP, cap.0.into(), 0).map(drop)
 }
 
+/// Whether root gets all capabilities of the bounding set when it executes a program (not with
+/// SECBIT_NOROOT).
+pub(crate) fn root_gains_by_exec() -> bool {
+    const NO_ROOT: libc::c_int = 1;
+    prctl(libc::PR_GET_SECUREBITS, 0, 0).is_ok_and(|bits| bits & NO_ROOT == 0)
+}
+
 /// Those capabilities for which `is_set` returns 1. A kernel refuses numbers that it does not know.
 fn members(is_set: impl Fn(Cap) -> nix::Result<libc::c_int>) -> CapSet {
     let found = Cap::all().filter(|&cap| is_set(cap) == Ok(1));

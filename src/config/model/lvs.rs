@@ -210,6 +210,21 @@ pub struct Check {
     pub log_all_failures: bool,
 }
 
+impl Check {
+    /// `bind_port`; 0: chosen by the kernel.
+    #[must_use]
+    pub fn bind_port(&self) -> u16 {
+        match &self.kind {
+            CheckKind::Tcp(target)
+            | CheckKind::Http(target, _)
+            | CheckKind::Smtp { target, .. }
+            | CheckKind::Dns { target, .. }
+            | CheckKind::Udp(target, _) => target.bind_port,
+            CheckKind::Ping(_) | CheckKind::Misc { .. } | CheckKind::File { .. } => 0,
+        }
+    }
+}
+
 /// Kinds of checks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CheckKind {

@@ -14,6 +14,7 @@ mod notify;
 #[cfg(feature = "regex")]
 mod pattern;
 mod process;
+mod program;
 mod route;
 mod track;
 
@@ -29,6 +30,7 @@ pub use instance::{Address, Garp, Peer, Transport, Vmac, VrrpInstance};
 pub use lvs::Lvs;
 pub use notify::{Fifo, Notify, SmtpSettings};
 pub use process::{BlockingScript, DumpSettings, Nft, ProcessSettings};
+pub use program::Purpose;
 pub use route::{NextHop, Route, Rule};
 pub use track::{InitFile, ParamMatch, Script, Track, TrackFile, TrackProcess, Tracked};
 

@@ -1,0 +1,324 @@
+//! Gives up the capabilities that the running configuration does not need.
+//!
+//! ```text
+//! start, all capabilities ── sockets, files, priorities ── up ── needed capabilities only
+//!     ▲                                                             │ reload that needs more
+//!     └───────────────── execve of this program (restart) ──────────┘
+//! ```
+//! The bounding set stays: a program that root executes gets it back, so scripts of root and
+//! `modprobe` have their rights, and a restart makes a reload possible that needs more. Where that
+//! does not work (another user than root, `no_new_privs`), what was given up is gone until the
+//! daemon is stopped and started, and what only a start needs is kept for a restart.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nix::sys::prctl;
+use nix::unistd::geteuid;
+
+use super::dumps;
+use super::file_access::{EXECUTE, Identity};
+use super::host::own_user;
+use crate::config::Config;
+use crate::config::capability::{Capability, Need, Needs};
+use crate::config::model::{ProcessSettings, User};
+use crate::engine::system::errno_text;
+use crate::sys::caps::{self, Cap, CapSet, Caps};
+
+/// Whether an execve of this program gets back what was given up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Exec {
+    Regains,
+    RegainsNothing,
+}
+
+/// The capabilities of this process.
+#[derive(Debug)]
+pub struct Privileges {
+    /// What it had at its start.
+    initial: CapSet,
+    /// What it has now; `None` until the rest is given up.
+    kept: Option<CapSet>,
+    /// What the running configuration needs.
+    needed: CapSet,
+    exec: Exec,
+}
+
+/// What a reload can do about capabilities that are missing.
+#[derive(Debug)]
+pub enum Missing<'a> {
+    /// None is missing.
+    Nothing,
+    /// A restart gets this back.
+    UntilRestart(&'a Need),
+    /// Only a stop and a start get this back.
+    UntilStart(&'a Need),
+}
+
+impl Privileges {
+    /// To be called while the process has what it was started with.
+    #[must_use]
+    pub fn at_start() -> Self {
+        let permitted = caps::get().unwrap_or_default().permitted;
+        let restricted = prctl::get_no_new_privs().unwrap_or(true);
+        let exec = match geteuid().is_root() && !restricted && caps::root_gains_by_exec() {
+            true => Exec::Regains,
+            false => Exec::RegainsNothing,
+        };
+        Privileges {
+            initial: permitted,
+            kept: None,
+            needed: CapSet::EMPTY,
+            exec,
+        }
+    }
+
+    /// What the daemon needs to run a configuration: looks at its files.
+    #[must_use]
+    pub fn needs(&self, plan: Plan) -> Needs {
+        let privileged = [Capability::DacOverride, Capability::DacReadSearch];
+        let can_ignore_modes = privileged.iter().any(|one| self.initial.has(cap(*one)));
+        let mut needs = plan.needs;
+        if can_ignore_modes {
+            plan.files.add_needs(&mut needs);
+        }
+        if plan.tracks_processes && proc_is_hidden() {
+            needs.add(Capability::SysPtrace, &"vrrp_track_process");
+        }
+        needs
+    }
+
+    /// Whether a reload with these needs lacks a capability that was given up.
+    #[must_use]
+    pub fn missing<'a>(&self, needs: &'a Needs) -> Missing<'a> {
+        let gone = |need: &&Need| {
+            let cap = cap(need.capability);
+            self.initial.has(cap) && !self.kept.is_none_or(|kept| kept.has(cap))
+        };
+        match (needs.iter().find(gone), self.exec) {
+            (None, _) => Missing::Nothing,
+            (Some(need), Exec::Regains) => Missing::UntilRestart(need),
+            (Some(need), Exec::RegainsNothing) => Missing::UntilStart(need),
+        }
+    }
+
+    /// Keeps what is needed and gives up the rest, and logs what is kept if that is new. A refusal by
+    /// the kernel is a warning: without the daemon there would be no router.
+    pub fn keep(&mut self, mut needs: Needs, process: &ProcessSettings) {
+        let needed = self.set_of(&needs);
+        if self.exec == Exec::RegainsNothing {
+            needs.add_to_start(process);
+        }
+        // Notify scripts of the configuration before may still run, or wait to be run.
+        for one in Capability::FOR_PROGRAMS {
+            if self.needed.has(cap(one)) {
+                needs.add(one, &"programs of the configuration before");
+            }
+        }
+        self.needed = needed;
+        let kept = self.set_of(&needs);
+        if self.kept == Some(kept) {
+            return;
+        }
+        if let Err(errno) = reduce_to(kept) {
+            let why = errno_text(errno as i32);
+            log::warn!("cannot give up capabilities: {why}; the daemon keeps those it has");
+            return;
+        }
+        self.kept = Some(kept);
+        let held = needs.iter().filter(|need| kept.has(cap(need.capability)));
+        let texts: Vec<String> = held.map(ToString::to_string).collect();
+        log::info!("Capabilities kept: {}", texts.join(", "));
+    }
+
+    /// Those needs that the process has.
+    fn set_of(&self, needs: &Needs) -> CapSet {
+        let needs = needs.iter().map(|need| cap(need.capability));
+        let all = needs.fold(CapSet::EMPTY, CapSet::with);
+        all.and(self.kept.unwrap_or(self.initial))
+    }
+}
+
+fn cap(capability: Capability) -> Cap {
+    Cap(capability.number())
+}
+
+/// Reduces all sets but the bounding set. Another user than root keeps what is inheritable, and with
+/// it the ambient set, without which the program would have no capabilities after a restart.
+fn reduce_to(kept: CapSet) -> nix::Result<()> {
+    let inheritable = match geteuid().is_root() {
+        true => CapSet::EMPTY,
+        false => caps::get()?.inheritable.and(kept),
+    };
+    let wanted = Caps {
+        effective: kept,
+        permitted: kept,
+        inheritable,
+    };
+    caps::set(wanted)?;
+    match caps::get()? == wanted {
+        true => Ok(()),
+        false => Err(nix::errno::Errno::EPERM),
+    }
+}
+
+/// Whether processes of other users are hidden in /proc.
+fn proc_is_hidden() -> bool {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    hides_processes(&mounts)
+}
+
+fn hides_processes(mountinfo: &str) -> bool {
+    let proc = |line: &&str| line.split(' ').nth(4) == Some("/proc");
+    // The last one mounted is the one that is seen.
+    let options = mountinfo.lines().rfind(proc).unwrap_or_default();
+    let hidepid = options
+        .split([' ', ','])
+        .find_map(|one| one.strip_prefix("hidepid="));
+    hidepid.is_some_and(|level| !matches!(level, "0" | "off"))
+}
+
+// ---- what a configuration needs ----
+
+/// What is to be found out about a configuration before it runs and is no longer at hand. Looking at
+/// its files waits until then, because it takes time.
+#[derive(Debug)]
+pub struct Plan {
+    needs: Needs,
+    tracks_processes: bool,
+    files: Files,
+}
+
+impl Plan {
+    /// `read_by_privilege`: the configuration could be read only with a capability.
+    #[must_use]
+    pub fn new(config: &Config, pid_file: Option<&Path>, read_by_privilege: bool) -> Self {
+        let mut needs = Needs::to_run(config, own_user());
+        if read_by_privilege {
+            needs.add(Capability::DacReadSearch, &"files of the configuration");
+        }
+        Plan {
+            needs,
+            tracks_processes: !config.track_processes.is_empty(),
+            files: Files::new(config, pid_file),
+        }
+    }
+
+    /// Adds what a change of the settings of the process needs.
+    pub fn add_change(&mut self, old: &ProcessSettings, new: &ProcessSettings) {
+        self.needs.add_to_change(old, new);
+    }
+}
+
+/// The files that the daemon uses while it runs.
+#[derive(Debug)]
+struct Files {
+    /// Read whenever they change.
+    tracked: Vec<PathBuf>,
+    /// Written or removed later.
+    replaced: Vec<PathBuf>,
+    /// Executed.
+    programs: Vec<(PathBuf, User)>,
+}
+
+impl Files {
+    fn new(config: &Config, pid_file: Option<&Path>) -> Self {
+        let fifos = config.fifos().map(|(_, fifo)| PathBuf::from(&fifo.path));
+        let dumps = dumps::paths(&config.global);
+        let replaced = dumps.into_iter().chain(fifos);
+        let mut programs = Vec::new();
+        config.each_program(&mut |_, command| {
+            if let Some(path) = command.argv.first() {
+                programs.push((PathBuf::from(path), command.user));
+            }
+        });
+        programs.sort_by(|a, b| (&a.0, a.1.uid).cmp(&(&b.0, b.1.uid)));
+        programs.dedup();
+        let tracked = config.track_files.iter();
+        Files {
+            tracked: tracked.map(|file| PathBuf::from(&file.path)).collect(),
+            replaced: replaced.chain(pid_file.map(Path::to_owned)).collect(),
+            programs,
+        }
+    }
+
+    fn add_needs(&self, needs: &mut Needs) {
+        let own = Identity::own();
+        let mut tracked = self.tracked.iter();
+        if let Some(path) = tracked.find(|path| !own.may_read_always(path)) {
+            needs.add(Capability::DacReadSearch, &path.display());
+        }
+        let mut replaced = self.replaced.iter();
+        let exists = |path: &Path| path.parent().is_some_and(Path::exists);
+        if let Some(path) = replaced.find(|path| exists(path) && !own.may_replace(path)) {
+            needs.add(Capability::DacOverride, &path.display());
+        }
+        for (path, user) in &self.programs {
+            if !own.may_reach(path) {
+                needs.add(Capability::DacReadSearch, &path.display());
+            }
+            let executable = |data: fs::Metadata| own.may(&data, EXECUTE);
+            if *user == own_user() && !fs::metadata(path).is_ok_and(executable) {
+                needs.add(Capability::DacOverride, &path.display());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hidepid_of_the_mount_on_top_counts() {
+        for (want, lines) in [
+            (false, "22 1 0:20 / /proc rw,nosuid - proc proc rw"),
+            (true, "22 1 0:20 / /proc rw - proc proc rw,gid=5,hidepid=2"),
+            (
+                true,
+                "22 1 0:20 / /proc rw - proc proc rw,hidepid=invisible",
+            ),
+            (false, "22 1 0:20 / /proc rw - proc proc rw,hidepid=off"),
+            (false, "22 1 0:20 / /x rw - proc proc rw,hidepid=2"),
+            (
+                false,
+                "22 1 0:20 / /proc rw - proc proc rw,hidepid=2\n23 1 0:21 / /proc rw - proc proc rw",
+            ),
+            (false, ""),
+        ] {
+            assert_eq!(hides_processes(lines), want, "{lines}");
+        }
+    }
+
+    #[test]
+    fn what_was_given_up_is_missing_and_what_was_never_there_is_not() {
+        let set = |list: &[Capability]| {
+            let each = list.iter().map(|one| cap(*one));
+            each.fold(CapSet::EMPTY, CapSet::with)
+        };
+        let privileges = |exec| Privileges {
+            initial: set(&[Capability::NetAdmin, Capability::SetUid]),
+            kept: Some(set(&[Capability::NetAdmin])),
+            needed: CapSet::EMPTY,
+            exec,
+        };
+        let needs = |list: &[Capability]| {
+            let mut needs = Needs::default();
+            for one in list {
+                needs.add(*one, &"vrrp_script chk");
+            }
+            needs
+        };
+        let more = needs(&[Capability::NetAdmin, Capability::SetUid]);
+        let same = needs(&[Capability::NetAdmin, Capability::Chown]);
+        let root = privileges(Exec::Regains);
+        let user = privileges(Exec::RegainsNothing);
+        assert!(
+            matches!(root.missing(&more), Missing::UntilRestart(need) if need.capability == Capability::SetUid)
+        );
+        assert!(
+            matches!(user.missing(&more), Missing::UntilStart(need) if need.capability == Capability::SetUid)
+        );
+        assert!(matches!(root.missing(&same), Missing::Nothing));
+    }
+}
