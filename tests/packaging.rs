@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use process::{Scratch, has_program};
+use vrrpd::config::Config;
+use vrrpd::config::capability::{Capability, Needs};
+use vrrpd::config::model::User;
 
 const CONFIGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/configs");
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -286,6 +289,68 @@ fn openrc_checks_the_configuration_before_start_and_restart() {
         let stderr = String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.success(), want.0, "{name}: {stderr}");
         assert!(stderr.contains(want.1), "{name}: {stderr}");
+    }
+}
+
+/// The words after `=` of all lines with this key, without those of lines before an empty one.
+fn unit_setting(file: &str, key: &str) -> Vec<String> {
+    let text = fs::read_to_string(format!("{CONFIGS}/{file}")).expect("read");
+    let mut words = Vec::new();
+    for line in text.lines() {
+        match line
+            .strip_prefix(key)
+            .and_then(|rest| rest.strip_prefix('='))
+        {
+            Some("") => words.clear(),
+            Some(list) => words.extend(list.split_whitespace().map(str::to_owned)),
+            None => {}
+        }
+    }
+    words
+}
+
+#[test]
+fn services_grant_the_capabilities_that_vrrpd_may_need() {
+    // What every configuration needs, without root.
+    let user = User { uid: 1, gid: 1 };
+    let needs = Needs::to_run(&Config::default(), user);
+    let base: Vec<&str> = needs.iter().map(|need| need.capability.name()).collect();
+    for key in ["CapabilityBoundingSet", "AmbientCapabilities"] {
+        assert_eq!(unit_setting("systemd/strict.conf", key), base, "{key}");
+    }
+    let openrc = fs::read_to_string(format!("{CONFIGS}/openrc/vrrpd")).expect("read");
+    let list = base.iter().map(|name| format!("^{}", name.to_lowercase()));
+    let list = list.collect::<Vec<_>>().join(",");
+    assert!(
+        openrc.contains(&format!("capabilities=\"{list}\"")),
+        "{list}"
+    );
+
+    // The default unit removes from scripts of root what vrrpd never needs, and nothing else.
+    let removed = unit_setting("systemd/vrrpd.service", "CapabilityBoundingSet");
+    assert!(removed.iter().any(|word| word == "~CAP_SYS_BOOT"));
+    for one in Capability::ALL {
+        let name = one.name();
+        let is_removed = |word: &String| word.trim_start_matches('~') == name;
+        assert!(!removed.iter().any(is_removed), "{name}");
+    }
+
+    // procd: all but those that would make a jail pointless.
+    let text = fs::read_to_string(format!("{CONFIGS}/openwrt/files/vrrpd.json")).expect("read");
+    let granted: Vec<&str> = Capability::ALL
+        .iter()
+        .filter(|one| !matches!(one, Capability::SysAdmin | Capability::SysPtrace))
+        .map(|one| one.name())
+        .collect();
+    for set in ["bounding", "effective", "permitted"] {
+        let start = format!("\t\"{set}\": [ ");
+        let list = text.lines().find_map(|line| line.strip_prefix(&start));
+        let list = list.expect(set).trim_end_matches([' ', ']', ',']);
+        let names: Vec<&str> = list
+            .split(", ")
+            .map(|word| word.trim_matches('"'))
+            .collect();
+        assert_eq!(names, granted, "{set}");
     }
 }
 
