@@ -1,7 +1,6 @@
 //! All `unsafe` code: system calls that nix and socket2 do not offer in a safe form, one per
 //! function.
 
-#[allow(dead_code, reason = "used when the daemon gives up capabilities")]
 pub(crate) mod caps;
 
 use std::ffi::CString;

@@ -1,8 +1,7 @@
 //! Which capabilities (capabilities(7)) a configuration needs, and what for.
 //!
 //! The daemon gives up all others once it is up, and the service units grant exactly those of
-//! [`Capability::ALL`]. Programs that run as root are not restricted by this: the kernel gives them
-//! the bounding set when they are executed.
+//! [`Capability::ALL`]. Programs that run as root are not restricted by this.
 
 use super::model::{Config, ProcessSettings, User};
 
@@ -104,7 +103,11 @@ impl core::fmt::Display for Need {
 
 /// What is needed, each capability once.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Needs(Vec<Need>);
+pub struct Needs {
+    list: Vec<Need>,
+    /// A program that runs as root like the daemon, and gets all capabilities.
+    pub program_of_root: Option<String>,
+}
 
 impl Needs {
     /// What the daemon needs as long as it runs this configuration, as the user `own`.
@@ -118,6 +121,10 @@ impl Needs {
             // What a program of root starts may run as another user.
             if own.uid == 0 {
                 needs.add(Capability::Kill, &purpose);
+                if command.user.uid == 0 {
+                    let program = &mut needs.program_of_root;
+                    program.get_or_insert_with(|| purpose.to_string());
+                }
             }
             if other {
                 for one in Capability::FOR_PROGRAMS {
@@ -166,19 +173,19 @@ impl Needs {
 
     /// Adds a capability, unless it is needed for something else already.
     pub fn add(&mut self, capability: Capability, purpose: &dyn core::fmt::Display) {
-        if !self.0.iter().any(|need| need.capability == capability) {
+        if !self.list.iter().any(|need| need.capability == capability) {
             let purpose = purpose.to_string();
             let need = Need {
                 capability,
                 purpose,
             };
-            self.0.push(need);
+            self.list.push(need);
         }
     }
 
     /// All needs.
     pub fn iter(&self) -> core::slice::Iter<'_, Need> {
-        self.0.iter()
+        self.list.iter()
     }
 }
 

@@ -5,10 +5,15 @@
 //!     ▲                                                             │ reload that needs more
 //!     └───────────────── execve of this program (restart) ──────────┘
 //! ```
-//! The bounding set stays: a program that root executes gets it back, so scripts of root and
-//! `modprobe` have their rights, and a restart makes a reload possible that needs more. Where that
-//! does not work (another user than root, `no_new_privs`), what was given up is gone until the
-//! daemon is stopped and started, and what only a start needs is kept for a restart.
+//! The bounding set stays: executed again, this program gets it back if it runs as root, which makes
+//! a reload possible that needs more. Where that does not work (another user than root,
+//! `no_new_privs`), what was given up is gone until the daemon is stopped and started, and what only
+//! a start needs is kept for a restart.
+//!
+//! With programs that run as root, all capabilities stay permitted, and those that are not needed are
+//! not effective. A program that gained capabilities by being executed would lose its parent death
+//! signal and outlive the daemon (`commit_creds` in the kernel), and under `no_new_privs` it would
+//! not gain them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,27 +37,39 @@ enum Exec {
     RegainsNothing,
 }
 
+impl Exec {
+    fn of_process() -> Self {
+        let restricted = prctl::get_no_new_privs().unwrap_or(true);
+        match geteuid().is_root() && !restricted && caps::root_gains_by_exec() {
+            true => Exec::Regains,
+            false => Exec::RegainsNothing,
+        }
+    }
+}
+
 /// The capabilities of this process.
 #[derive(Debug)]
 pub struct Privileges {
     /// What it had at its start.
     initial: CapSet,
-    /// What it has now; `None` until the rest is given up.
-    kept: Option<CapSet>,
+    permitted: CapSet,
+    /// `None` until the rest is given up.
+    effective: Option<CapSet>,
     /// What the running configuration needs.
     needed: CapSet,
+    runs_programs_of_root: bool,
     exec: Exec,
 }
 
-/// What a reload can do about capabilities that are missing.
+/// What a reload can do about capabilities that are missing; each for messages.
 #[derive(Debug)]
-pub enum Missing<'a> {
+pub enum Missing {
     /// None is missing.
     Nothing,
     /// A restart gets this back.
-    UntilRestart(&'a Need),
+    UntilRestart(String),
     /// Only a stop and a start get this back.
-    UntilStart(&'a Need),
+    UntilStart(String),
 }
 
 impl Privileges {
@@ -60,16 +77,13 @@ impl Privileges {
     #[must_use]
     pub fn at_start() -> Self {
         let permitted = caps::get().unwrap_or_default().permitted;
-        let restricted = prctl::get_no_new_privs().unwrap_or(true);
-        let exec = match geteuid().is_root() && !restricted && caps::root_gains_by_exec() {
-            true => Exec::Regains,
-            false => Exec::RegainsNothing,
-        };
         Privileges {
             initial: permitted,
-            kept: None,
+            permitted,
+            effective: None,
             needed: CapSet::EMPTY,
-            exec,
+            runs_programs_of_root: false,
+            exec: Exec::of_process(),
         }
     }
 
@@ -90,15 +104,19 @@ impl Privileges {
 
     /// Whether a reload with these needs lacks a capability that was given up.
     #[must_use]
-    pub fn missing<'a>(&self, needs: &'a Needs) -> Missing<'a> {
+    pub fn missing(&self, needs: &Needs) -> Missing {
         let gone = |need: &&Need| {
             let cap = cap(need.capability);
-            self.initial.has(cap) && !self.kept.is_none_or(|kept| kept.has(cap))
+            self.initial.has(cap) && !self.permitted.has(cap)
         };
-        match (needs.iter().find(gone), self.exec) {
+        let capability = needs.iter().find(gone).map(ToString::to_string);
+        let all_gone = self.permitted != self.initial;
+        let program = needs.program_of_root.as_ref().filter(|_| all_gone);
+        let program = program.map(|program| format!("the rights of root ({program})"));
+        match (capability.or(program), self.exec) {
             (None, _) => Missing::Nothing,
-            (Some(need), Exec::Regains) => Missing::UntilRestart(need),
-            (Some(need), Exec::RegainsNothing) => Missing::UntilStart(need),
+            (Some(what), Exec::Regains) => Missing::UntilRestart(what),
+            (Some(what), Exec::RegainsNothing) => Missing::UntilStart(what),
         }
     }
 
@@ -106,36 +124,51 @@ impl Privileges {
     /// the kernel is a warning: without the daemon there would be no router.
     pub fn keep(&mut self, mut needs: Needs, process: &ProcessSettings) {
         let needed = self.set_of(&needs);
+        let mut with_root = needs.program_of_root.take();
         if self.exec == Exec::RegainsNothing {
             needs.add_to_start(process);
         }
         // Notify scripts of the configuration before may still run, or wait to be run.
+        let before = "programs of the configuration before";
         for one in Capability::FOR_PROGRAMS {
             if self.needed.has(cap(one)) {
-                needs.add(one, &"programs of the configuration before");
+                needs.add(one, &before);
             }
         }
+        let runs_programs_of_root = with_root.is_some();
+        if self.runs_programs_of_root {
+            with_root.get_or_insert_with(|| before.to_owned());
+        }
         self.needed = needed;
-        let kept = self.set_of(&needs);
-        if self.kept == Some(kept) {
+        self.runs_programs_of_root = runs_programs_of_root;
+        let effective = self.set_of(&needs);
+        let permitted = match with_root {
+            Some(_) => self.permitted,
+            None => effective,
+        };
+        if (self.effective, self.permitted) == (Some(effective), permitted) {
             return;
         }
-        if let Err(errno) = reduce_to(kept) {
+        if let Err(errno) = reduce_to(effective, permitted) {
             let why = errno_text(errno as i32);
             log::warn!("cannot give up capabilities: {why}; the daemon keeps those it has");
             return;
         }
-        self.kept = Some(kept);
-        let held = needs.iter().filter(|need| kept.has(cap(need.capability)));
+        (self.effective, self.permitted) = (Some(effective), permitted);
+        let held = needs
+            .iter()
+            .filter(|need| effective.has(cap(need.capability)));
         let texts: Vec<String> = held.map(ToString::to_string).collect();
-        log::info!("Capabilities kept: {}", texts.join(", "));
+        let others = with_root.map_or(String::new(), |program| {
+            format!("; all others only for programs of root ({program})")
+        });
+        log::info!("Capabilities kept: {}{others}", texts.join(", "));
     }
 
-    /// Those needs that the process has.
+    /// Those needs that the process can have.
     fn set_of(&self, needs: &Needs) -> CapSet {
         let needs = needs.iter().map(|need| cap(need.capability));
-        let all = needs.fold(CapSet::EMPTY, CapSet::with);
-        all.and(self.kept.unwrap_or(self.initial))
+        needs.fold(CapSet::EMPTY, CapSet::with).and(self.permitted)
     }
 }
 
@@ -145,14 +178,14 @@ fn cap(capability: Capability) -> Cap {
 
 /// Reduces all sets but the bounding set. Another user than root keeps what is inheritable, and with
 /// it the ambient set, without which the program would have no capabilities after a restart.
-fn reduce_to(kept: CapSet) -> nix::Result<()> {
+fn reduce_to(effective: CapSet, permitted: CapSet) -> nix::Result<()> {
     let inheritable = match geteuid().is_root() {
         true => CapSet::EMPTY,
-        false => caps::get()?.inheritable.and(kept),
+        false => caps::get()?.inheritable.and(permitted),
     };
     let wanted = Caps {
-        effective: kept,
-        permitted: kept,
+        effective,
+        permitted,
         inheritable,
     };
     caps::set(wanted)?;
@@ -298,8 +331,10 @@ mod tests {
         };
         let privileges = |exec| Privileges {
             initial: set(&[Capability::NetAdmin, Capability::SetUid]),
-            kept: Some(set(&[Capability::NetAdmin])),
+            permitted: set(&[Capability::NetAdmin]),
+            effective: Some(set(&[Capability::NetAdmin])),
             needed: CapSet::EMPTY,
+            runs_programs_of_root: false,
             exec,
         };
         let needs = |list: &[Capability]| {
@@ -311,14 +346,15 @@ mod tests {
         };
         let more = needs(&[Capability::NetAdmin, Capability::SetUid]);
         let same = needs(&[Capability::NetAdmin, Capability::Chown]);
-        let root = privileges(Exec::Regains);
-        let user = privileges(Exec::RegainsNothing);
-        assert!(
-            matches!(root.missing(&more), Missing::UntilRestart(need) if need.capability == Capability::SetUid)
-        );
-        assert!(
-            matches!(user.missing(&more), Missing::UntilStart(need) if need.capability == Capability::SetUid)
-        );
-        assert!(matches!(root.missing(&same), Missing::Nothing));
+        let (root, user) = (Exec::Regains, Exec::RegainsNothing);
+        let missing = |exec, needs| format!("{:?}", privileges(exec).missing(needs));
+        let text = "(\"CAP_SETUID (vrrp_script chk)\")";
+        assert_eq!(missing(root, &more), format!("UntilRestart{text}"));
+        assert_eq!(missing(user, &more), format!("UntilStart{text}"));
+        assert_eq!(missing(root, &same), "Nothing");
+        let mut program = needs(&[]);
+        program.program_of_root = Some("notify A".to_owned());
+        let want = "UntilRestart(\"the rights of root (notify A)\")";
+        assert_eq!(missing(root, &program), want);
     }
 }

@@ -229,16 +229,16 @@ impl<'a> Daemon<'a> {
             Missing::UntilRestart(_) if reason == ReloadReason::Restart => {
                 config.global.process = new.without_more_rights(old);
             }
-            Missing::UntilRestart(need) => {
+            Missing::UntilRestart(what) => {
                 log::info!(
-                    "The new configuration needs {need}, which was given up: restarting in place"
+                    "The new configuration needs {what}, which was given up: restarting in place"
                 );
                 reactor.test_successor();
                 return Ok(Reload::Postponed);
             }
-            Missing::UntilStart(need) => {
+            Missing::UntilStart(what) => {
                 return Err(format!(
-                    "it needs {need}, which was given up at the start; stop and start vrrpd to apply it"
+                    "it needs {what}, which was given up at the start; stop and start vrrpd to apply it"
                 ));
             }
         }

@@ -1,5 +1,5 @@
-//! Capabilities of the process (capabilities(7)): capget(2), capset(2), and the ambient and the
-//! bounding set, which only prctl(2) changes. All of these concern the calling thread, which is the
+//! Capabilities of the process (capabilities(7)): capget(2), capset(2), and the ambient set, which
+//! only prctl(2) shows. All of these concern the calling thread, which is the
 //! only one.
 
 use nix::errno::Errno;
@@ -41,7 +41,8 @@ impl CapSet {
         CapSet(self.0 & other.0)
     }
 
-    pub(crate) const fn is_empty(self) -> bool {
+    #[cfg(test)]
+    const fn is_empty(self) -> bool {
         self.0 == 0
     }
 }
@@ -116,26 +117,6 @@ pub(crate) fn ambient() -> CapSet {
     members(|cap| ambient_request(libc::PR_CAP_AMBIENT_IS_SET, cap))
 }
 
-/// Adds a capability, which must be permitted and inheritable, to the ambient set.
-pub(crate) fn raise_ambient(cap: Cap) -> nix::Result<()> {
-    ambient_request(libc::PR_CAP_AMBIENT_RAISE, cap).map(drop)
-}
-
-/// Removes a capability from the ambient set.
-pub(crate) fn lower_ambient(cap: Cap) -> nix::Result<()> {
-    ambient_request(libc::PR_CAP_AMBIENT_LOWER, cap).map(drop)
-}
-
-/// The capabilities that a program can get when it is executed.
-pub(crate) fn bounding() -> CapSet {
-    members(|cap| prctl(libc::PR_CAPBSET_READ, cap.0.into(), 0))
-}
-
-/// Removes a capability from the bounding set for good. Needs CAP_SETPCAP.
-pub(crate) fn drop_bounding(cap: Cap) -> nix::Result<()> {
-    prctl(libc::PR_CAPBSET_DROP, cap.0.into(), 0).map(drop)
-}
-
 /// Whether root gets all capabilities of the bounding set when it executes a program (not with
 /// SECBIT_NOROOT).
 pub(crate) fn root_gains_by_exec() -> bool {
@@ -184,7 +165,6 @@ mod tests {
         assert_eq!(caps.permitted, status("CapPrm:"));
         assert_eq!(caps.inheritable, status("CapInh:"));
         assert_eq!(ambient(), status("CapAmb:"));
-        assert_eq!(bounding(), status("CapBnd:"));
     }
 
     #[test]
@@ -199,11 +179,9 @@ mod tests {
             };
             set(inheritable).expect("capset");
             if some.has(Cap::NET_RAW) {
-                raise_ambient(Cap::NET_RAW).expect("permitted and inheritable");
+                let raise = libc::PR_CAP_AMBIENT_RAISE;
+                ambient_request(raise, Cap::NET_RAW).expect("permitted and inheritable");
                 assert_eq!(ambient(), some);
-                lower_ambient(Cap::NET_RAW).expect("lowered");
-                assert!(ambient().is_empty());
-                raise_ambient(Cap::NET_RAW).expect("permitted and inheritable");
             }
             set(Caps::default()).expect("capset");
             assert_eq!(get(), Ok(Caps::default()));
@@ -211,7 +189,6 @@ mod tests {
             if !before.permitted.is_empty() {
                 assert_eq!(set(before), Err(Errno::EPERM));
             }
-            assert_ne!(drop_bounding(Cap::NET_RAW), Ok(()));
         })
         .join()
         .expect("passed");

@@ -78,7 +78,10 @@ fn each_setting_needs_its_capabilities_and_no_others() {
         let want = [&BASE[..], more].concat();
         assert_eq!(names(&Needs::to_run(&config, own)), want, "{name}");
     }
+    let needs = Needs::to_run(&script(ROOT), ROOT);
+    assert_eq!(needs.program_of_root.as_deref(), Some("vrrp_script chk"));
     let needs = Needs::to_run(&script(OTHER), ROOT);
+    assert_eq!(needs.program_of_root, None);
     let last = needs.iter().last().map(ToString::to_string);
     assert_eq!(last.as_deref(), Some("CAP_SETUID (vrrp_script chk)"));
 }
