@@ -15,6 +15,7 @@
 mod cx;
 pub mod instance;
 mod kernel;
+mod kernel_work;
 mod log_limit;
 #[cfg(feature = "lvs")]
 mod lvs;
@@ -89,6 +90,8 @@ pub struct Engine {
     dispatch: Vec<(Address, InstanceId)>,
     /// `None`: this build has no virtual servers.
     lvs: Option<Box<dyn VirtualServices>>,
+    /// Whose turn it is in [`Engine::work_on_kernel`].
+    next_set: usize,
     shared: Shared,
 }
 
@@ -118,6 +121,7 @@ impl Engine {
             sockets: Vec::new(),
             dispatch: Vec::new(),
             lvs: virtual_services::new(lvs),
+            next_set: 0,
             shared: Shared::new(options, global, tracking, routers.len()),
             routers,
         };
@@ -187,7 +191,9 @@ impl Engine {
     /// and notifications are pending, or work that is done in slices.
     #[must_use]
     pub fn has_more(&self) -> bool {
-        !self.shared.pending_actions.is_empty() || self.has_tracking_work()
+        self.shared.kernel_work
+            || !self.shared.pending_actions.is_empty()
+            || self.has_tracking_work()
     }
 
     /// Whether the next deadline may be a takeover, for which the loop wakes up early.
@@ -224,10 +230,11 @@ impl Engine {
 
     /// Does one slice of the work that is left.
     fn work(&mut self, cx: &mut Cx<'_>) {
+        self.work_on_kernel(cx);
         if self.has_tracking_work() {
             self.shared.continue_process_scan(cx);
-            self.refresh_if_dirty(cx);
         }
+        self.refresh_if_dirty(cx);
     }
 
     fn expire_timer(&mut self, cx: &mut Cx<'_>, key: usize) {

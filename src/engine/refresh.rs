@@ -40,8 +40,9 @@ impl Engine {
         for (_, id) in same.take_while(|(known, _)| *known == cidr) {
             is_virtual = true;
             if let Some(router) = self.routers.get_mut(*id) {
-                // That an address of ours was set changes nothing, except for an owner, whose
-                // address is also its source address.
+                // That an address of ours was set, or removed from a backup, changes nothing,
+                // except for an owner, whose address is also its source address.
+                let lost = lost && router.addresses.wanted;
                 router.recheck |= lost;
                 self.shared.dirty |= lost || router.conf.priority.is_owner();
             }
@@ -90,10 +91,11 @@ impl Engine {
             self.refresh_instances(cx);
             self.with_lvs(|lvs, shared, _| lvs.addresses_changed(cx, shared));
             if core::mem::take(&mut self.shared.recheck_static_addresses) {
-                let outcome = self.statics.reconcile(cx, &self.shared.interfaces);
-                messages::report_addresses(format_args!("static_ipaddress:"), &outcome);
+                self.statics.reconcile(cx.now);
+                self.shared.kernel_work |= self.statics.is_busy();
             }
             self.repair_static_routes(cx);
+            self.work_at_once(cx);
             // If a static object that instances depend on was refused or is back, a second round
             // evaluates these again; it is the last.
             if !self.refresh_static_dependencies() {
@@ -130,9 +132,10 @@ impl Engine {
             if core::mem::take(&mut router.recheck) {
                 router.repair_addresses(cx, &mut self.shared);
             }
-            router.repair_routes(cx, &self.shared);
+            router.repair_routes(cx, &mut self.shared);
             router.rearm(&mut self.shared);
         }
+        self.work_at_once(cx);
         self.flush(cx);
     }
 

@@ -27,7 +27,7 @@ impl Engine {
     /// longer than the time until its next one.
     pub fn before_reload(&mut self, now: Instant, system: &mut dyn System) {
         let cx = &mut Cx::new(now, system);
-        self.emit_logs_and_notifications(cx);
+        self.emit_all_logs_and_notifications(cx);
         for router in self.routers.iter_mut() {
             if router.machine.state() == VrrpState::Master {
                 let priority = router.machine.effective_priority();
@@ -54,7 +54,7 @@ impl Engine {
             lvs,
             ..
         } = config;
-        self.emit_logs_and_notifications(cx);
+        self.emit_all_logs_and_notifications(cx);
         if self.shared.no_macvlan {
             for conf in &mut instances {
                 vmac::strip_vmac(conf);
@@ -104,8 +104,10 @@ impl Engine {
         for &id in &gone {
             self.handle_event(cx, id, Event::Stop);
             if let Some(router) = self.routers.get_mut(id) {
+                router.withdraw_now(cx, &mut self.shared);
                 router.remove_vmac(cx, &mut self.shared);
             }
+            self.emit_logs_and_notifications(cx);
         }
         // Only now, because sync groups refer to their members by id.
         self.routers.retain(|router| !gone.contains(&router.id));

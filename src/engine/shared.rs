@@ -41,6 +41,10 @@ pub(crate) struct Shared {
     pub(crate) unknown_vrid_log: LogLimit,
     /// Actions of instances, carried out when all timers that are due have fired.
     pub(crate) pending_actions: Vec<PendingAction>,
+    /// Sets of addresses or routes have passes in progress.
+    pub(crate) kernel_work: bool,
+    /// The last slice of it has left something to do.
+    pub(crate) kernel_backlog: bool,
     /// Something has changed that [`crate::engine::Engine::refresh`] must react to.
     pub(crate) dirty: bool,
     /// Static addresses must be compared with the kernel's.
@@ -76,6 +80,8 @@ impl Shared {
             sysctl_errors: SysctlErrors::default(),
             unknown_vrid_log: LogLimit::default(),
             pending_actions: Vec::with_capacity(instances.saturating_mul(4)),
+            kernel_work: false,
+            kernel_backlog: false,
             dirty: false,
             recheck_static_addresses: false,
             stopping: false,

@@ -9,6 +9,8 @@ use crate::types::Instant;
 
 /// Longest time of a slice, unless one step of the work takes longer.
 const SLICE: Duration = Duration::from_millis(1);
+/// Longest time of the share of one of several that take turns in a slice.
+const SHARE: Duration = Duration::from_micros(250);
 
 /// A slice in progress.
 #[derive(Clone, Copy, Debug)]
@@ -26,9 +28,42 @@ impl Slice {
         }
     }
 
+    /// The part of this slice that starts now and is for one of several that take turns.
+    pub(crate) fn share(self, cx: &mut Cx<'_>) -> Self {
+        let end = cx.system.clock().after(SHARE);
+        Slice {
+            end: end.min(self.end),
+        }
+    }
+
     /// Whether the work must stop here. To be asked after each step, so that every slice makes
     /// progress.
     pub(crate) fn is_over(self, cx: &mut Cx<'_>) -> bool {
         cx.system.clock() >= self.end
+    }
+}
+
+/// How many requests a step of the work has, so that it takes about [`STEP`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StepSize(usize);
+
+/// Time that a step should take, if one request does not take longer.
+const STEP: Duration = Duration::from_micros(200);
+
+impl StepSize {
+    /// The first step has one request: how long it takes is not known yet.
+    pub(crate) const FIRST: StepSize = StepSize(1);
+
+    pub(crate) fn get(self) -> usize {
+        self.0
+    }
+
+    /// Chooses the size of the next step after one that took `elapsed`.
+    pub(crate) fn adapt(&mut self, elapsed: Duration, limit: usize) {
+        if elapsed > STEP {
+            self.0 = (self.0 / 2).max(1);
+        } else if elapsed < STEP / 2 {
+            self.0 = self.0.saturating_mul(2).min(limit);
+        }
     }
 }

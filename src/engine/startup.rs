@@ -5,7 +5,6 @@ use std::io;
 
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
-use crate::engine::instance::messages;
 use crate::engine::instance::router::Router;
 use crate::engine::shared::Shared;
 use crate::engine::system::{System, error_text};
@@ -46,10 +45,11 @@ impl Engine {
         self.warn_if_ipv6_disabled(cx);
         let fifo = self.lvs.as_ref().and_then(|lvs| lvs.fifo().cloned());
         self.shared.open_fifos(cx, fifo.as_ref());
-        let outcome = self.statics.install(cx, &self.shared.interfaces);
-        messages::report_addresses(format_args!("static_ipaddress:"), &outcome);
+        self.statics.install(cx.now);
+        self.finish_kernel_work(cx);
         self.start_tracking(cx);
-        self.install_static_routes(cx);
+        self.static_routes.install();
+        self.finish_kernel_work(cx);
         self.shared.dirty = true;
         self.refresh_if_dirty(cx);
         // Resuming instances received no adverts during the startup.
@@ -218,12 +218,16 @@ impl Engine {
         let cx = &mut Cx::new(now, system);
         self.shared.stopping = true;
         self.shared.stop_scripts(cx);
+        // The last adverts of all instances, before the first address is removed.
         for id in self.routers.ids() {
-            self.handle_event(cx, id, Event::Stop);
+            self.deliver(cx, id, Event::Stop);
         }
+        self.flush(cx);
+        self.finish_kernel_work(cx);
+        self.emit_logs_and_notifications(cx);
         self.with_lvs(|lvs, shared, _| lvs.stop(cx, shared));
-        self.static_routes.withdraw(cx, &self.shared.interfaces);
-        self.statics.withdraw(cx, &self.shared.interfaces);
+        self.static_routes.withdraw_now(cx, &self.shared.interfaces);
+        self.statics.withdraw_now(cx, &self.shared.interfaces);
         if !self.shared.options.dont_release {
             self.remove_vmacs(cx);
             self.shared.no_accept.remove(cx);

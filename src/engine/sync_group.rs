@@ -128,6 +128,10 @@ impl Engine {
     /// Logs and notifies the groups whose state has changed, after their members.
     pub(crate) fn report_groups(&mut self, cx: &mut Cx<'_>) {
         for id in (0..self.groups.len()).map(GroupId) {
+            // After its members: what they have become is complete.
+            if self.members(id).any(Router::is_busy) {
+                continue;
+            }
             let recheck = |group: &mut Group| core::mem::take(&mut group.recheck);
             if !self.groups.get_mut(id.0).is_some_and(recheck) {
                 continue;

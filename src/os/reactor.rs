@@ -41,8 +41,9 @@ const EARLY: Duration = Duration::from_micros(250);
 const POLL_SLACK: u32 = 500;
 /// Datagrams read from a socket before a timer that has become due meanwhile is served.
 const DATAGRAMS_PER_TIMER: u32 = 32;
-/// Netlink datagrams read per iteration.
+/// Netlink datagrams read per iteration, and the time after which no more are read.
 const EVENTS_PER_ITERATION: u32 = 256;
+const EVENT_TIME: Duration = Duration::from_millis(1);
 
 /// How much may be waiting in the receive buffers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -500,7 +501,7 @@ impl<'a> Reactor<'a> {
 /// Whether a socket has been read until it was empty.
 enum Drained {
     All,
-    /// [`EVENTS_PER_ITERATION`] have been read; more may be waiting.
+    /// More may be waiting.
     Part,
 }
 
@@ -510,6 +511,7 @@ fn read_events(
     buffer: &mut [u8],
     engine: &mut Engine,
 ) -> io::Result<Drained> {
+    let start = clock::now();
     for _ in 0..EVENTS_PER_ITERATION {
         let Some(len) = socket.receive(buffer)? else {
             return Ok(Drained::All);
@@ -518,6 +520,9 @@ fn read_events(
         let now = clock::now();
         for message in Messages::new(bytes).flatten() {
             engine.netlink_event(now, &message.message);
+        }
+        if now.since(start) > EVENT_TIME {
+            break;
         }
     }
     Ok(Drained::Part)

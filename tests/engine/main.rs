@@ -9,6 +9,7 @@ mod auth;
 #[cfg(feature = "lvs")]
 mod checks;
 mod groups;
+mod growth;
 mod instance;
 #[cfg(feature = "lvs")]
 mod ipvs;

@@ -92,6 +92,10 @@ pub struct Kernel {
     pub no_inotify: bool,
     /// Name and command line of each process.
     pub processes: Vec<(String, String)>,
+    /// Time that each netlink request takes.
+    pub request_delay: std::time::Duration,
+    /// When each advert was sent, by which VRID and with which priority.
+    pub sent: Vec<(Instant, u8, u8)>,
     /// Time that reading a process takes; scans are logged if it is not zero.
     pub process_delay: std::time::Duration,
     /// Number of processes read by the scan that is in progress.
@@ -252,6 +256,11 @@ impl Kernel {
         }
     }
 
+    /// The events that wait are lost (ENOBUFS).
+    pub fn lose_events(&mut self) {
+        self.events.clear();
+    }
+
     /// Queues a netlink event for an interface.
     pub(super) fn push_link_event(&mut self, link: FakeLink, present: bool) {
         self.events.push_back(KernelEvent::Link(link, present));
@@ -396,6 +405,7 @@ impl System for Kernel {
         }
         let mut rest = batch.bytes();
         for envelope in Messages::new(batch.bytes()) {
+            self.clock = self.clock.after(self.request_delay);
             let envelope = envelope.expect("the engine sends well-formed requests");
             let len = u32::from_ne_bytes(rest[..4].try_into().expect("4 bytes"));
             let len = usize::try_from(len).expect("a length");
@@ -510,6 +520,8 @@ impl System for Kernel {
         let advert = vrrp::parse(payload, &net)
             .expect("a well-formed advert")
             .advert;
+        let sent = (self.clock, advert.vrid.get(), advert.priority.0);
+        self.sent.push(sent);
         self.log.push(format!(
             "advert{with} {} prio {} to {}",
             advert.vrid, advert.priority, route.dst

@@ -69,7 +69,7 @@ impl Engine {
 
     /// Carries out all pending actions.
     pub(crate) fn flush(&mut self, cx: &mut Cx<'_>) {
-        if !self.shared.pending_actions.is_empty() {
+        if !self.shared.pending_actions.is_empty() || self.shared.kernel_work {
             self.apply_kernel_actions(cx);
             self.emit_logs_and_notifications(cx);
         }
@@ -78,24 +78,43 @@ impl Engine {
     /// Carries out the pending actions that change the kernel or send announcements.
     pub(crate) fn apply_kernel_actions(&mut self, cx: &mut Cx<'_>) {
         let mut pending = core::mem::take(&mut self.shared.pending_actions);
+        let first = pending.iter().find(|one| one.phase() == Phase::Addresses);
+        if let Some(first) = first.filter(|_| !self.shared.kernel_work) {
+            self.next_set = first.id.0;
+        }
         for phase in [Phase::Addresses, Phase::Announcements] {
             for action in pending.iter().filter(|one| one.phase() == phase) {
                 self.apply(cx, *action);
                 self.rearm(action.id);
+            }
+            if phase == Phase::Addresses {
+                self.work_at_once(cx);
             }
         }
         pending.retain(|one| one.phase() == Phase::LogsAndNotifications);
         self.shared.pending_actions = pending;
     }
 
-    /// Carries out the pending actions that only log and notify. Called when nothing more urgent is
-    /// due.
+    /// Carries out the pending actions that only log and notify, of instances whose addresses and
+    /// routes are as they should be. Called when nothing more urgent is due.
     pub(crate) fn emit_logs_and_notifications(&mut self, cx: &mut Cx<'_>) {
         let mut pending = core::mem::take(&mut self.shared.pending_actions);
-        for action in pending.drain(..) {
+        pending.retain(|action| {
+            let wait = self.routers.get(action.id).is_some_and(Router::is_busy);
+            if !wait {
+                self.apply(cx, *action);
+            }
+            wait
+        });
+        self.shared.pending_actions = pending;
+        self.report_groups(cx);
+    }
+
+    /// The same for all instances.
+    pub(crate) fn emit_all_logs_and_notifications(&mut self, cx: &mut Cx<'_>) {
+        for action in core::mem::take(&mut self.shared.pending_actions) {
             self.apply(cx, action);
         }
-        self.shared.pending_actions = pending;
         self.report_groups(cx);
     }
 
@@ -177,19 +196,31 @@ impl Router {
 
     /// Sets addresses, routes and rules.
     fn install(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
-        let outcome = self.addresses.install(cx, &shared.interfaces);
-        messages::report_addresses(format_args!("({})", self.conf.name), &outcome);
-        let outcome = self.routes.install(cx, &shared.interfaces);
-        messages::report_routes(format_args!("({})", self.conf.name), &outcome);
+        self.addresses.install(cx.now);
+        self.routes.install();
+        shared.kernel_work = true;
     }
 
     /// Removes addresses, routes and rules, unless the daemon is to leave them in place at exit.
-    fn withdraw(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
+    pub(crate) fn withdraw(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
         if shared.options.dont_release && shared.stopping {
             return self.addresses.keep(cx, &shared.interfaces);
         }
-        self.routes.withdraw(cx, &shared.interfaces);
-        self.addresses.withdraw(cx, &shared.interfaces);
+        if shared.stopping {
+            return self.withdraw_now(cx, shared);
+        }
+        self.routes.withdraw();
+        self.addresses.withdraw(cx.now);
+        if !self.is_busy() {
+            self.schedule_vmac_down(cx, shared);
+        }
+        shared.kernel_work = true;
+    }
+
+    /// Removes addresses, routes and rules at once.
+    pub(crate) fn withdraw_now(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
+        self.routes.withdraw_now(cx, &shared.interfaces);
+        self.addresses.withdraw_now(cx, &shared.interfaces);
         self.schedule_vmac_down(cx, shared);
     }
 
@@ -204,19 +235,16 @@ impl Router {
     }
 
     /// Sets the addresses of a master again that are missing in the kernel.
-    pub(crate) fn repair_addresses(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
-        let outcome = self.addresses.reconcile(cx, &shared.interfaces);
-        messages::report_addresses(format_args!("({})", self.conf.name), &outcome);
-        if outcome.restored > 0 {
-            self.start_announcing(cx, shared, Burst::Master);
-        }
+    pub(crate) fn repair_addresses(&mut self, cx: &Cx<'_>, shared: &mut Shared) {
+        self.addresses.reconcile(cx.now);
+        shared.kernel_work |= self.is_busy();
     }
 
     /// Sets the routes and rules of a master again that are missing in the kernel.
-    pub(crate) fn repair_routes(&mut self, cx: &mut Cx<'_>, shared: &Shared) {
+    pub(crate) fn repair_routes(&mut self, cx: &Cx<'_>, shared: &mut Shared) {
         if cx.is_due(self.routes.next_deadline()) || self.routes.needs_recheck() {
-            let outcome = self.routes.reconcile(cx, &shared.interfaces);
-            messages::report_routes(format_args!("({})", self.conf.name), &outcome);
+            self.routes.reconcile(cx.now);
+            shared.kernel_work |= self.is_busy();
         }
     }
 
@@ -228,10 +256,9 @@ impl Router {
         shared: &mut Shared,
         garp_changed: GarpChange,
     ) {
-        let outcome = self.addresses.reconcile(cx, &shared.interfaces);
-        messages::report_addresses(format_args!("({})", self.conf.name), &outcome);
-        let master = self.machine.state() == VrrpState::Master;
-        if master && (garp_changed == GarpChange::Changed || outcome.added > 0) {
+        self.repair_addresses(cx, shared);
+        self.addresses.announce_added();
+        if self.machine.state() == VrrpState::Master && garp_changed == GarpChange::Changed {
             self.start_announcing(cx, shared, Burst::Master);
         }
     }

@@ -294,9 +294,9 @@ impl Router {
         }
         if was_resuming {
             self.log_not_resumed("another router is master, or a requirement is not met");
-            self.remove_leftover_routes(cx, shared);
-            self.remove_leftover_addresses(cx, shared);
-            self.schedule_vmac_down(cx, shared);
+            self.addresses.adopt(&shared.interfaces);
+            self.routes.adopt();
+            self.withdraw(cx, shared);
         }
     }
 

@@ -99,7 +99,8 @@ pub(crate) struct Router {
     pub(crate) conf: VrrpInstance,
     pub(crate) machine: Instance,
     pub(crate) garp: garp::Schedule,
-    /// Position in `addresses` of an announcement that waits for its interface until `garp_after`.
+    /// Position in `addresses` of an announcement that waits for its interface until `garp_after`,
+    /// or until the address is installed.
     pub(crate) garp_held: Option<usize>,
     pub(crate) garp_after: Instant,
     /// VIPs first, then excluded VIPs.
@@ -287,6 +288,7 @@ impl Router {
     /// Takes the addresses of the configuration again; none may be installed.
     pub(crate) fn reset_addresses(&mut self) {
         self.addresses = AddressSet::new(addresses(&self.conf), kind(&self.conf));
+        self.garp_held = None;
     }
 
     /// Looks up the instance's interface.

@@ -197,7 +197,7 @@ impl Router {
             return true;
         }
         let link = self.ifindex.and_then(|index| interfaces.get(index));
-        let present = link.iter().flat_map(|link| &link.addrs);
+        let present = link.iter().flat_map(|link| link.addrs.iter());
         let configured = self.conf.vips.iter().map(|vip| &vip.cidr);
         let mut networks = present.map(|present| &present.cidr).chain(configured);
         networks.any(|network| network.contains(from))

@@ -9,7 +9,7 @@ use crate::engine::instance::auth::{self, Sequence};
 use crate::engine::instance::router::{Readiness, Router};
 use crate::engine::shared::Shared;
 use crate::engine::system::{AdvertRoute, error_text};
-use crate::types::{Family, IfIndex, Mac, Priority, Version};
+use crate::types::{Family, IfIndex, Instant, Mac, Priority, Version};
 use crate::vrrp::{Burst, Reason};
 use crate::wire::ndisc::Unsolicited;
 use crate::wire::vrrp::{AdvertRepr, ChecksumForm};
@@ -156,6 +156,11 @@ impl Router {
             let Some(nth) = self.garp_held.take().or_else(|| self.garp.next(cx.now)) else {
                 return;
             };
+            if self.holds_announcement(cx, nth) {
+                self.garp_held = Some(nth);
+                self.garp_after = Instant::NEVER;
+                return;
+            }
             let end_of_round = nth.saturating_add(1) == self.addresses.len();
             let Some(address) = self.addresses.get(nth) else {
                 continue;

@@ -2,24 +2,25 @@
 //!
 //! One set per instance (VIPs and excluded VIPs) and one for `static_ipaddress`. A transition to
 //! MASTER, an external removal, an interface that returns and a retry after a refusal all call
-//! [`AddressSet::reconcile`], which installs the wanted addresses that are missing.
+//! [`AddressSet::reconcile`], which installs the wanted addresses that are missing. There may be
+//! thousands, so this is done in steps: see [`crate::engine::kernel::address_pass`].
 
 use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::config::model::Address;
 use crate::engine::cx::Cx;
+use crate::engine::kernel::address_pass::Pass;
 use crate::engine::kernel::backoff::Backoff;
 use crate::engine::kernel::interfaces::{Interface, Interfaces, PROTO_KEEPALIVED};
 use crate::engine::kernel::lease::Lease;
 use crate::engine::system::{errno_text, error_text};
 use crate::netlink::addr::{self, AddrFlags, DesiredAddr};
 use crate::netlink::{Ack, Batch};
-use crate::types::errno::EEXIST;
 use crate::types::{Cidr, Family, IfIndex, IfName, Instant, sorted};
 
 /// Requests per `sendmsg`: the receive buffer of the socket holds as many refusals.
-const CHUNK: usize = 64;
+pub(super) const CHUNK: usize = 64;
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(30);
 
@@ -53,7 +54,7 @@ pub(crate) struct Slot {
     pub(crate) address: Address,
     pub(crate) state: AddressState,
     /// Interface it was installed on, which may have been renamed since.
-    on: Option<IfIndex>,
+    pub(super) on: Option<IfIndex>,
     /// When it was installed.
     pub(crate) since: Option<Instant>,
     /// When its lifetime was last set, if it has one.
@@ -72,7 +73,7 @@ impl Slot {
     }
 
     /// The interface an address of ours is installed on.
-    fn interface(&self, links: &Interfaces) -> Option<IfIndex> {
+    pub(super) fn interface(&self, links: &Interfaces) -> Option<IfIndex> {
         let known = self.on.and_then(|index| links.get(index));
         let link = known.or_else(|| links.by_name(&self.address.dev));
         link.filter(|_| self.state == AddressState::Installed)
@@ -80,7 +81,7 @@ impl Slot {
     }
 
     /// The address as the kernel lists it: with a peer, the prefix length is the peer's.
-    fn listed(&self) -> Cidr {
+    pub(super) fn listed(&self) -> Cidr {
         let Address { cidr, peer, .. } = &self.address;
         Cidr {
             addr: cidr.addr,
@@ -126,6 +127,18 @@ impl Slot {
         }
     }
 
+    /// Requests the removal if it was installed by us.
+    pub(super) fn delete(&mut self, batch: &mut Batch, kind: Kind, links: &Interfaces) {
+        if let Some(index) = self.interface(links) {
+            let address = self.desired(index, kind, Instant::ZERO, &Lease::default());
+            addr::delete(batch, &address);
+        }
+        self.on = None;
+        if self.state != AddressState::Preexisting {
+            self.state = AddressState::Absent;
+        }
+    }
+
     fn flags(&self, kind: Kind) -> AddrFlags {
         let address = &self.address;
         // VRRP has decided already who has a virtual address; duplicate address detection would
@@ -153,6 +166,8 @@ pub(crate) struct Outcome {
     /// Of those, reinstalled after an external removal.
     pub(crate) restored: usize,
     pub(crate) first_restored: Option<Cidr>,
+    /// Addresses that were added are to be announced, not only those that were reinstalled.
+    pub(crate) announce_added: bool,
     pub(crate) refused: usize,
     /// The first refusal, for the log.
     pub(crate) first_refused: Option<String>,
@@ -167,8 +182,10 @@ pub(crate) struct AddressSet {
     pub(crate) wanted: bool,
     pub(crate) kind: Kind,
     pub(crate) lease: Lease,
-    refused: usize,
-    backoff: Backoff,
+    pub(super) refused: usize,
+    pub(super) backoff: Backoff,
+    /// The pass in progress.
+    pub(super) pass: Option<Pass>,
 }
 
 impl AddressSet {
@@ -180,6 +197,7 @@ impl AddressSet {
             lease: Lease::default(),
             refused: 0,
             backoff: Backoff::new(RETRY_FIRST, RETRY_LAST),
+            pass: None,
         }
     }
 
@@ -243,7 +261,7 @@ impl AddressSet {
     pub(crate) fn remove_leftovers(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> usize {
         let left = self.adopt(links);
         if left > 0 {
-            self.withdraw(cx, links);
+            self.withdraw_now(cx, links);
         }
         left
     }
@@ -252,11 +270,9 @@ impl AddressSet {
     pub(crate) fn adopt(&mut self, links: &Interfaces) -> usize {
         let mut adopted = 0;
         for slot in &mut self.slots {
-            let present = links.by_name(&slot.address.dev).and_then(|link| {
-                link.addrs
-                    .iter()
-                    .find(|present| present.cidr == slot.listed())
-            });
+            let present = links
+                .by_name(&slot.address.dev)
+                .and_then(|link| link.addrs.get(&slot.listed()));
             let Some(present) = present else { continue };
             if self.kind == Kind::Owned && !present.marked {
                 slot.state = AddressState::Preexisting;
@@ -268,8 +284,8 @@ impl AddressSet {
         adopted
     }
 
-    /// Installs the addresses and keeps them installed until [`AddressSet::withdraw`].
-    pub(crate) fn install(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> Outcome {
+    /// Installs the addresses, in steps, and keeps them installed until [`AddressSet::withdraw`].
+    pub(crate) fn install(&mut self, now: Instant) {
         self.wanted = true;
         for slot in &mut self.slots {
             if let AddressState::Refused(_) = slot.state {
@@ -278,143 +294,14 @@ impl AddressSet {
         }
         self.refused = 0;
         self.backoff.reset();
-        self.reconcile(cx, links)
+        self.start_pass(now);
     }
 
-    /// Installs wanted addresses that are missing according to `links`. To be called when all
-    /// waiting netlink events have been read.
-    pub(crate) fn reconcile(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> Outcome {
-        let mut outcome = Outcome::default();
+    /// Installs, in steps, wanted addresses that are missing in the kernel.
+    pub(crate) fn reconcile(&mut self, now: Instant) {
         self.backoff.cancel();
-        if !self.wanted {
-            return outcome;
-        }
-        let mut batch = Batch::new(1);
-        let mut burst = Burst::default();
-        for nth in 0..self.slots.len() {
-            let Some(slot) = self.slots.get(nth) else {
-                break;
-            };
-            let Some(link) = links.by_name(&slot.address.dev) else {
-                continue;
-            };
-            match slot.state {
-                AddressState::Installed | AddressState::Preexisting if link.has(&slot.listed()) => {
-                    continue;
-                }
-                AddressState::Installed
-                | AddressState::Preexisting
-                | AddressState::Absent
-                | AddressState::Refused(_) => {}
-            }
-            let index = link.index;
-            let seq = addr::add(
-                &mut batch,
-                &slot.desired(index, self.kind, cx.now, &self.lease),
-            );
-            if let Some(slot) = self.slots.get_mut(nth) {
-                slot.on = Some(index);
-            }
-            if burst.push(nth, seq) == CHUNK {
-                self.send(cx, &mut batch, &mut burst, &mut outcome);
-            }
-        }
-        self.send(cx, &mut batch, &mut burst, &mut outcome);
-        self.finish(cx.now, &mut outcome);
-        outcome
-    }
-
-    /// Sends one batch of requests and records the answers.
-    fn send(
-        &mut self,
-        cx: &mut Cx<'_>,
-        batch: &mut Batch,
-        burst: &mut Burst,
-        outcome: &mut Outcome,
-    ) {
-        if burst.slots.is_empty() {
-            return;
-        }
-        // Position and error number.
-        let mut refused: heapless::Vec<(usize, i32), CHUNK> = heapless::Vec::new();
-        let slots = &self.slots;
-        let sent = cx.system.request(batch, &mut |ack: &Ack<'_>| {
-            let at = usize::try_from(ack.seq.wrapping_sub(burst.first_seq)).unwrap_or(usize::MAX);
-            let Some(&nth) = burst.slots.get(at) else {
-                return;
-            };
-            // There are at most as many refusals as requests.
-            let _ = refused.push((nth, ack.errno));
-            if ack.errno != EEXIST && outcome.first_refused.is_none() {
-                let slot = slots.get(nth);
-                outcome.first_refused = slot.map(|slot| refusal_text(&slot.address, ack));
-            }
-        });
-        if let Err(error) = sent {
-            let errno = error.raw_os_error().unwrap_or(0);
-            let text = || error_text(&error);
-            outcome.first_refused.get_or_insert_with(text);
-            refused.clear();
-            refused.extend(burst.slots.iter().map(|&nth| (nth, errno)));
-        }
-        for &nth in &burst.slots {
-            let refusal = refused.iter().find(|(which, _)| *which == nth);
-            self.record_answer(cx.now, nth, refusal.map(|(_, errno)| *errno), outcome);
-        }
-        batch.clear();
-        burst.slots.clear();
-    }
-
-    /// Records the answer to the request for one address; `errno`: refused.
-    fn record_answer(
-        &mut self,
-        now: Instant,
-        nth: usize,
-        errno: Option<i32>,
-        outcome: &mut Outcome,
-    ) {
-        let Some(slot) = self.slots.get_mut(nth) else {
-            return;
-        };
-        let was_installed = matches!(
-            slot.state,
-            AddressState::Installed | AddressState::Preexisting
-        );
-        if was_installed && errno == Some(EEXIST) {
-            // It exists, but its event is not read yet, which takes a moment for an IPv6 address.
-            return;
-        }
-        if was_installed && errno.is_none() {
-            outcome.restored += 1;
-            outcome.first_restored.get_or_insert(slot.listed());
-        }
-        slot.state = match (errno, slot.state) {
-            (None, _) => AddressState::Installed,
-            (Some(EEXIST), AddressState::Absent) if self.kind == Kind::Owned => {
-                AddressState::Preexisting
-            }
-            (Some(EEXIST), _) => AddressState::Installed,
-            (Some(errno), _) => AddressState::Refused(errno),
-        };
-        slot.since = Some(now);
-        // An address that existed before has no lifetime yet.
-        let leased = self.lease.seconds.is_some() && errno.is_none();
-        slot.renewed = leased.then_some(now);
-        match slot.state {
-            AddressState::Refused(_) => outcome.refused += 1,
-            AddressState::Absent | AddressState::Installed | AddressState::Preexisting => {
-                outcome.added += 1;
-            }
-        }
-    }
-
-    /// Compares the refusals with those reported last, and schedules a retry.
-    fn finish(&mut self, now: Instant, outcome: &mut Outcome) {
-        self.plan_renewal();
-        outcome.report = outcome.refused != self.refused;
-        self.refused = outcome.refused;
-        if outcome.refused > 0 {
-            self.backoff.fail(now);
+        if self.wanted {
+            self.repeat_pass(now);
         }
     }
 
@@ -478,14 +365,21 @@ impl AddressSet {
         }
         remove(cx, &mut old, self.kind, links);
         self.kind = kind;
+        self.restart_pass();
     }
 
-    /// Removes the addresses that were installed by us. Refusals are ignored: the address, or its
-    /// interface with it, is gone already.
-    pub(crate) fn withdraw(&mut self, cx: &mut Cx<'_>, links: &Interfaces) {
+    /// Removes, in steps, the addresses that were installed by us.
+    pub(crate) fn withdraw(&mut self, now: Instant) {
         self.wanted = false;
         self.backoff.cancel();
         self.lease.due = None;
+        self.start_pass(now);
+    }
+
+    /// Removes the addresses that were installed by us, all at once.
+    pub(crate) fn withdraw_now(&mut self, cx: &mut Cx<'_>, links: &Interfaces) {
+        self.withdraw(cx.now);
+        self.pass = None;
         remove(cx, &mut self.slots, self.kind, links);
     }
 }
@@ -493,19 +387,10 @@ impl AddressSet {
 /// Removes addresses that were installed by us.
 fn remove(cx: &mut Cx<'_>, slots: &mut [Slot], kind: Kind, links: &Interfaces) {
     let mut batch = Batch::new(1);
-    let mut count = 0_usize;
     for slot in slots {
-        if let Some(index) = slot.interface(links) {
-            let address = slot.desired(index, kind, Instant::ZERO, &Lease::default());
-            addr::delete(&mut batch, &address);
-            count += 1;
-            if count.is_multiple_of(CHUNK) {
-                flush(cx, &mut batch);
-            }
-        }
-        slot.on = None;
-        if slot.state != AddressState::Preexisting {
-            slot.state = AddressState::Absent;
+        slot.delete(&mut batch, kind, links);
+        if batch.count() == CHUNK {
+            flush(cx, &mut batch);
         }
     }
     flush(cx, &mut batch);
@@ -524,8 +409,7 @@ pub(crate) fn remove_marked(
         let Some(link) = links.by_name(dev) else {
             continue;
         };
-        let mut present = link.addrs.iter();
-        if present.any(|one| one.marked && one.cidr == *cidr) {
+        if link.addrs.get(cidr).is_some_and(|present| present.marked) {
             addr::delete(&mut batch, &DesiredAddr::new(link.index, *cidr));
             count = count.saturating_add(1);
             if count.is_multiple_of(CHUNK) {
@@ -537,7 +421,7 @@ pub(crate) fn remove_marked(
     count
 }
 
-fn flush(cx: &mut Cx<'_>, batch: &mut Batch) {
+pub(super) fn flush(cx: &mut Cx<'_>, batch: &mut Batch) {
     if !batch.is_empty() {
         let sent = cx.system.request(batch, &mut |ack| {
             log::debug!(target: "netlink", "address not removed: {}", reason(ack));
@@ -547,29 +431,6 @@ fn flush(cx: &mut Cx<'_>, batch: &mut Batch) {
         }
     }
     batch.clear();
-}
-
-/// The addresses requested in a batch, by their position in the set.
-#[derive(Default)]
-struct Burst {
-    slots: heapless::Vec<usize, CHUNK>,
-    /// Sequence number of the first request.
-    first_seq: u32,
-}
-
-impl Burst {
-    /// Returns the number of requests in the batch.
-    fn push(&mut self, nth: usize, seq: u32) -> usize {
-        if self.slots.is_empty() {
-            self.first_seq = seq;
-        }
-        let _ = self.slots.push(nth);
-        self.slots.len()
-    }
-}
-
-fn refusal_text(address: &Address, ack: &Ack<'_>) -> String {
-    format!("{} on {}: {}", address.cidr, address.dev, reason(ack))
 }
 
 /// The error, with the kernel's extended acknowledgement if there is one.

@@ -7,6 +7,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::config::model::UpDownDelay;
+use crate::engine::kernel::present::{Present, PresentAddrs};
 use crate::netlink::addr::AddrFlags;
 use crate::netlink::link::LinkFlags;
 use crate::netlink::{Addr, Link, Message};
@@ -14,18 +15,6 @@ use crate::types::{Cidr, Family, IfIndex, IfName, Instant, Mac};
 
 /// `IFA_PROTO` of our addresses (Linux 5.18): keepalived's number in rtnetlink.h.
 pub(crate) const PROTO_KEEPALIVED: u8 = 18;
-
-/// An address on an interface.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Present {
-    pub(crate) cidr: Cidr,
-    /// Can be a source address: not tentative, and duplicate address detection has not failed.
-    pub(crate) usable: bool,
-    /// A secondary IPv4 address.
-    pub(crate) secondary: bool,
-    /// Has [`PROTO_KEEPALIVED`]: set by us or by an earlier process.
-    pub(crate) marked: bool,
-}
 
 /// An interface.
 #[derive(Clone, Debug)]
@@ -46,7 +35,7 @@ pub(crate) struct Interface {
     pub(crate) macvlan: bool,
     /// Uses neither ARP nor neighbor discovery.
     pub(crate) noarp: bool,
-    pub(crate) addrs: Vec<Present>,
+    pub(crate) addrs: PresentAddrs,
 }
 
 impl Interface {
@@ -61,7 +50,7 @@ impl Interface {
     }
 
     pub(crate) fn has(&self, cidr: &Cidr) -> bool {
-        self.addrs.iter().any(|present| present.cidr == *cidr)
+        self.addrs.has(cidr)
     }
 
     /// The address adverts are sent from: IPv4, the first primary one; IPv6, the first link-local
@@ -234,7 +223,7 @@ impl Interfaces {
                     parent: event.parent,
                     macvlan: event.kind == Some("macvlan"),
                     noarp,
-                    addrs: Vec::new(),
+                    addrs: PresentAddrs::default(),
                 };
                 self.list.insert(at, link);
                 return Change::Link(event.index);
@@ -271,23 +260,20 @@ impl Interfaces {
             secondary: has(AddrFlags::SECONDARY),
             marked: event.proto == Some(PROTO_KEEPALIVED),
         };
-        match link.addrs.iter_mut().find(|known| known.cidr == event.cidr) {
-            Some(known) if *known == present => return Change::Nothing,
-            Some(known) => *known = present,
-            None => link.addrs.push(present),
+        match link.addrs.set(present) {
+            true => Change::Added(event.index),
+            false => Change::Nothing,
         }
-        Change::Added(event.index)
     }
 
     fn addr_removed(&mut self, event: &Addr<'_>) -> Change {
         let Some(link) = self.get_mut(event.index) else {
             return Change::Nothing;
         };
-        let Some(at) = link.addrs.iter().position(|known| known.cidr == event.cidr) else {
-            return Change::Nothing;
-        };
-        link.addrs.remove(at);
-        Change::Lost(event.index)
+        match link.addrs.remove(&event.cidr) {
+            true => Change::Lost(event.index),
+            false => Change::Nothing,
+        }
     }
 
     // ---- delays ----

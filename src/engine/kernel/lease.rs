@@ -154,6 +154,7 @@ impl AddressSet {
 
     /// `--dont-release-vrrp`: removes the lifetimes, so that the addresses stay after exit.
     pub(crate) fn keep(&mut self, cx: &mut Cx<'_>, links: &Interfaces) {
+        self.pass = None;
         self.set_lease(None);
         let mut batch = Batch::new(1);
         while self.renewal().is_some() {

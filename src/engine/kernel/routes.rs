@@ -19,13 +19,14 @@ use crate::engine::kernel::addresses::reason;
 use crate::engine::kernel::backoff::Backoff;
 use crate::engine::kernel::interfaces::{Interface, Interfaces};
 use crate::engine::kernel::route_item::Item;
+use crate::engine::kernel::route_pass::Pass;
 use crate::engine::system::error_text;
-use crate::netlink::{Ack, Batch, Message};
-use crate::types::errno::{EAFNOSUPPORT, EEXIST, ENOENT, EOPNOTSUPP, ESRCH};
+use crate::netlink::{Batch, Message};
+use crate::types::errno::{ENOENT, ESRCH};
 use crate::types::{IfName, Instant};
 
 /// Requests per `sendmsg`: the receive buffer of the socket holds as many refusals.
-const CHUNK: usize = 64;
+pub(super) const CHUNK: usize = 64;
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(30);
 
@@ -43,14 +44,14 @@ pub(crate) enum RouteState {
 
 /// A route or rule of a set.
 #[derive(Debug)]
-struct Slot {
-    item: Item,
-    state: RouteState,
+pub(super) struct Slot {
+    pub(super) item: Item,
+    pub(super) state: RouteState,
 }
 
 /// Which routes and rules of a set must be requested again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Recheck {
+pub(super) enum Recheck {
     Nothing,
     /// Those that are not installed, as far as known.
     Missing,
@@ -73,11 +74,13 @@ pub(crate) struct Outcome {
 #[derive(Debug)]
 pub(crate) struct RouteSet {
     /// Routes first.
-    slots: Vec<Slot>,
-    wanted: bool,
-    recheck: Recheck,
-    refused: usize,
-    backoff: Backoff,
+    pub(super) slots: Vec<Slot>,
+    pub(super) wanted: bool,
+    pub(super) recheck: Recheck,
+    pub(super) refused: usize,
+    pub(super) backoff: Backoff,
+    /// The pass in progress.
+    pub(super) pass: Option<Pass>,
 }
 
 impl RouteSet {
@@ -88,6 +91,7 @@ impl RouteSet {
             recheck: Recheck::Nothing,
             refused: 0,
             backoff: Backoff::new(RETRY_FIRST, RETRY_LAST),
+            pass: None,
         }
     }
 
@@ -202,67 +206,38 @@ impl RouteSet {
         }
     }
 
-    /// Installs them and keeps them installed until [`RouteSet::withdraw`].
-    pub(crate) fn install(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> Outcome {
+    /// Installs them, in steps, and keeps them installed until [`RouteSet::withdraw`].
+    pub(crate) fn install(&mut self) {
         self.wanted = true;
         self.refused = 0;
         self.backoff.reset();
         self.recheck = Recheck::All;
-        self.reconcile(cx, links)
+        self.pass = None;
+        self.start_pass();
     }
 
-    /// Requests the wanted routes and rules that may be missing.
-    pub(crate) fn reconcile(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> Outcome {
-        let mut outcome = Outcome::default();
-        let recheck = core::mem::replace(&mut self.recheck, Recheck::Nothing);
-        self.backoff.take_due(cx.now);
-        if !self.wanted || self.slots.is_empty() {
-            self.backoff.cancel();
-            return outcome;
+    /// Requests, in steps, the wanted routes and rules that may be missing.
+    pub(crate) fn reconcile(&mut self, now: Instant) {
+        self.backoff.take_due(now);
+        self.schedule_recheck(Recheck::Missing);
+        // A pass in progress starts the next one.
+        if !self.is_busy() && self.wanted {
+            self.start_pass();
         }
-        let mut batch = Batch::new(1);
-        let mut burst = Burst::default();
-        for (nth, slot) in self.slots.iter().enumerate() {
-            if slot.state == RouteState::Installed && recheck != Recheck::All {
-                continue;
-            }
-            if let Some(why) = slot.item.unsupported(cx) {
-                let text = || format!("{}: {why}", slot.item);
-                outcome.first_refused.get_or_insert_with(text);
-                burst.answers.push((nth, RouteState::Refused));
-                continue;
-            }
-            burst.add(nth, &slot.item, links, &mut batch);
-            if burst.is_full() {
-                burst.send(cx, &mut batch, &mut outcome, &self.slots);
-            }
-        }
-        burst.send(cx, &mut batch, &mut outcome, &self.slots);
-        for (nth, state) in burst.answers {
-            if let Some(slot) = self.slots.get_mut(nth) {
-                slot.state = state;
-            }
-        }
-        let refused = self
-            .slots
-            .iter()
-            .filter(|slot| slot.state == RouteState::Refused);
-        outcome.refused = refused.count();
-        outcome.report = outcome.refused != self.refused;
-        self.refused = outcome.refused;
-        if outcome.refused > 0 {
-            self.backoff.fail(cx.now);
-        } else {
-            self.backoff.cancel();
-        }
-        outcome
     }
 
-    /// Removes them.
-    pub(crate) fn withdraw(&mut self, cx: &mut Cx<'_>, links: &Interfaces) {
+    /// Removes them, in steps.
+    pub(crate) fn withdraw(&mut self) {
         self.wanted = false;
         self.recheck = Recheck::Nothing;
         self.backoff.cancel();
+        self.start_pass();
+    }
+
+    /// Removes them, all at once.
+    pub(crate) fn withdraw_now(&mut self, cx: &mut Cx<'_>, links: &Interfaces) {
+        self.withdraw();
+        self.pass = None;
         delete(cx, &self.slots, links, |slot| {
             slot.state != RouteState::Absent
         });
@@ -290,6 +265,7 @@ impl RouteSet {
         }
         gone.reverse();
         delete(cx, &gone, links, |old| old.state != RouteState::Absent);
+        self.restart_pass();
         self.schedule_recheck(Recheck::Missing);
     }
 }
@@ -305,15 +281,20 @@ fn delete(
     let mut batch = Batch::new(1);
     let mut done = 0_usize;
     for slot in slots.iter().rev().filter(|slot| which(slot)) {
-        // An old kernel would misread the request and might delete a route of another program.
-        if slot.item.unsupported(cx).is_none() {
-            slot.item.delete(links, &mut batch);
-        }
+        delete_item(cx, &slot.item, links, &mut batch);
         if batch.count() == CHUNK {
             done = done.saturating_add(flush(cx, &mut batch));
         }
     }
     done.saturating_add(flush(cx, &mut batch))
+}
+
+/// Requests the deletion of a route or rule.
+pub(super) fn delete_item(cx: &mut Cx<'_>, item: &Item, links: &Interfaces, batch: &mut Batch) {
+    // An old kernel would misread the request and might delete a route of another program.
+    if item.unsupported(cx).is_none() {
+        item.delete(links, batch);
+    }
 }
 
 fn slots(routes: Vec<Route>, rules: Vec<Rule>) -> Vec<Slot> {
@@ -324,7 +305,7 @@ fn slots(routes: Vec<Route>, rules: Vec<Rule>) -> Vec<Slot> {
 }
 
 /// Sends deletions. Returns how many were carried out.
-fn flush(cx: &mut Cx<'_>, batch: &mut Batch) -> usize {
+pub(super) fn flush(cx: &mut Cx<'_>, batch: &mut Batch) -> usize {
     let mut done = batch.count();
     if done > 0 {
         let sent = cx.system.request(batch, &mut |ack| {
@@ -340,104 +321,4 @@ fn flush(cx: &mut Cx<'_>, batch: &mut Batch) -> usize {
     }
     batch.clear();
     done
-}
-
-/// Advice for a kernel without policy rules, or without those of a family.
-fn hint(item: &Item, ack: &Ack<'_>) -> &'static str {
-    let none = EOPNOTSUPP.contains(&ack.errno) || EAFNOSUPPORT.contains(&ack.errno);
-    match item {
-        Item::Rule(_) if none => " (CONFIG_IP_MULTIPLE_TABLES, CONFIG_IPV6_MULTIPLE_TABLES)",
-        Item::Rule(_) | Item::Route(_) => "",
-    }
-}
-
-// ---- a batch of requests ----
-
-/// Position in the batch and error number of refused requests.
-type Refusals = heapless::Vec<(usize, i32), CHUNK>;
-
-/// The routes and rules requested in a batch, by their position in the set. A route may take
-/// several requests.
-#[derive(Default)]
-struct Burst {
-    slots: heapless::Vec<usize, CHUNK>,
-    /// Sequence number of the first request.
-    first_seq: u32,
-    /// New states, also from earlier batches.
-    answers: Vec<(usize, RouteState)>,
-}
-
-impl Burst {
-    fn add(&mut self, nth: usize, item: &Item, links: &Interfaces, batch: &mut Batch) {
-        let (before, first_seq) = (batch.count(), batch.next_seq());
-        item.add(links, batch);
-        if before == 0 {
-            self.first_seq = first_seq;
-        }
-        for _ in before..batch.count() {
-            let _ = self.slots.push(nth);
-        }
-    }
-
-    /// Whether the next route may not fit.
-    fn is_full(&self) -> bool {
-        self.slots.len() > CHUNK.saturating_sub(Route::MAX_HOPS)
-    }
-
-    /// Sends the batch and records the answers.
-    fn send(&mut self, cx: &mut Cx<'_>, batch: &mut Batch, outcome: &mut Outcome, slots: &[Slot]) {
-        if self.slots.is_empty() {
-            return;
-        }
-        let mut refusals = Refusals::new();
-        let sent = cx.system.request(batch, &mut |ack: &Ack<'_>| {
-            let nth = usize::try_from(ack.seq.wrapping_sub(self.first_seq)).unwrap_or(usize::MAX);
-            // There are at most as many refusals as requests.
-            let _ = refusals.push((nth, ack.errno));
-            if ack.errno != EEXIST && outcome.first_refused.is_none() {
-                let slot = self.slots.get(nth).and_then(|nth| slots.get(*nth));
-                let text = |slot: &Slot| {
-                    format!("{}: {}{}", slot.item, reason(ack), hint(&slot.item, ack))
-                };
-                outcome.first_refused = slot.map(text);
-            }
-        });
-        if let Err(error) = sent {
-            let text = || error_text(&error);
-            outcome.first_refused.get_or_insert_with(text);
-            refusals.clear();
-            refusals.extend((0..self.slots.len()).map(|nth| (nth, 0)));
-        }
-        self.record_answers(&refusals, outcome, slots);
-        batch.clear();
-        self.slots.clear();
-    }
-
-    /// Derives the states of the requested routes and rules.
-    fn record_answers(&mut self, refusals: &Refusals, outcome: &mut Outcome, slots: &[Slot]) {
-        for (at, &nth) in self.slots.iter().enumerate() {
-            let refusal = refusals.iter().find(|(which, _)| *which == at);
-            let state = match refusal {
-                Some((_, EEXIST)) | None => RouteState::Installed,
-                Some(_) => RouteState::Refused,
-            };
-            match self.answers.last_mut() {
-                // If one next hop is refused the whole route is, so that it is retried.
-                Some((last, so_far)) if *last == nth => {
-                    if state == RouteState::Refused {
-                        *so_far = state;
-                    }
-                }
-                Some(_) | None => self.answers.push((nth, state)),
-            }
-            if let Some(slot) = slots.get(nth)
-                && refusal.is_none()
-                && matches!(slot.state, RouteState::Installed | RouteState::Removed)
-            {
-                outcome.restored = outcome.restored.saturating_add(1);
-                let text = || slot.item.to_string();
-                outcome.first_restored.get_or_insert_with(text);
-            }
-        }
-    }
 }

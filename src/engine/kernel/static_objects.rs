@@ -7,6 +7,7 @@ use crate::engine::instance::messages;
 use crate::engine::kernel::interfaces::Change;
 use crate::engine::kernel::routes::RouteSet;
 use crate::engine::system::System;
+use crate::engine::timers::TimerKey;
 use crate::netlink::Message;
 use crate::types::Instant;
 
@@ -47,13 +48,34 @@ impl Engine {
     }
 
     /// Installs static routes and rules again that may be missing.
-    pub(crate) fn repair_static_routes(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn repair_static_routes(&mut self, cx: &Cx<'_>) {
         let set = &mut self.static_routes;
         if cx.is_due(set.next_deadline()) || set.needs_recheck() {
-            let outcome = set.reconcile(cx, &self.shared.interfaces);
-            self.shared.dirty |= !self.track_groups.is_empty();
-            messages::report_routes(format_args!("{STATIC}"), &outcome);
+            set.reconcile(cx.now);
+            self.shared.kernel_work |= set.is_busy();
         }
+    }
+
+    /// Does one step of what static addresses, routes and rules have to do. Returns whether there
+    /// was anything.
+    pub(crate) fn static_step(&mut self, cx: &mut Cx<'_>) -> bool {
+        let shared = &mut self.shared;
+        if self.statics.is_busy() {
+            if let Some(outcome) = self.statics.step(cx, &shared.interfaces) {
+                messages::report_addresses(format_args!("static_ipaddress:"), &outcome);
+                shared.set_timer(TimerKey::StaticAddresses, self.statics.next_deadline());
+                shared.dirty |= !self.track_groups.is_empty();
+            }
+        } else if self.static_routes.is_busy() {
+            if let Some(outcome) = self.static_routes.step(cx, &shared.interfaces) {
+                messages::report_routes(format_args!("{STATIC}"), &outcome);
+                shared.set_timer(TimerKey::StaticRoutes, self.static_routes.next_deadline());
+                shared.dirty |= !self.track_groups.is_empty();
+            }
+        } else {
+            return false;
+        }
+        true
     }
 
     /// Finds the instances whose static objects are missing. Returns whether that has changed.
@@ -79,12 +101,6 @@ impl Engine {
             router.static_missing = missing;
         }
         changed
-    }
-
-    /// Installs static routes and rules.
-    pub(crate) fn install_static_routes(&mut self, cx: &mut Cx<'_>) {
-        let outcome = self.static_routes.install(cx, &self.shared.interfaces);
-        messages::report_routes(format_args!("{STATIC}"), &outcome);
     }
 }
 

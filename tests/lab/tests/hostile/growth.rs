@@ -3,31 +3,44 @@
 use std::fs;
 
 use vrrpd_lab::private::DIR;
-use vrrpd_lab::{Capture, Lab, MS, Node, Ns, noise, now, sleep_ms, wait_until};
+use vrrpd_lab::{
+    Capture, Conf, Inst, Lab, MS, Node, Ns, noise, now, sleep_ms, wait_for, wait_until,
+};
 
 use crate::support::{INTERVAL, SOON, conf};
 use crate::{Ctx, Outcome, Test};
 
-pub(crate) const TESTS: &[Test] = &[Test::new(
-    "adverts_are_on_time_while_60000_processes_are_counted",
-    processes,
-)
-.exclusive("measures how late adverts are")];
+pub(crate) const TESTS: &[Test] = &[
+    Test::new(
+        "adverts_are_on_time_while_60000_processes_are_counted",
+        processes,
+    )
+    .exclusive("measures how late adverts are"),
+    Test::new(
+        "adverts_are_on_time_while_6000_addresses_come_and_go",
+        addresses,
+    )
+    .exclusive("measures how late adverts are"),
+];
 
 /// How late an advert may be beyond the interval. The daemon works in slices of 1 ms; the rest is
 /// for a machine that is busy without being late by a measurable time.
 const LATE: Ns = 20 * MS;
 
-/// Asserts that no two adverts of VRID 51 from this router since `since` are further apart than the
-/// interval and [`LATE`].
+/// Asserts that no two adverts of an instance of this router since `since` are further apart than
+/// the interval and [`LATE`].
 #[track_caller]
-fn assert_on_time(cap: &Capture, node: &Node, since: Ns, what: &str) {
-    let adverts = cap.adverts(node, 51, since);
+fn assert_on_time(cap: &Capture, node: &Node, vrid: u8, since: Ns, what: &str) {
+    let adverts = cap.adverts(node, vrid, since);
     assert!(adverts.len() > 5, "{what}: {} adverts", adverts.len());
     let gaps = adverts.windows(2).map(|pair| pair[1].0 - pair[0].0);
     let late = gaps.max().unwrap_or(0) - INTERVAL;
     let allowed = LATE + noise::since(since);
-    assert!(late < allowed, "an advert {} ms late {what}", late / MS);
+    assert!(
+        late < allowed,
+        "VRID {vrid}: an advert {} ms late {what}",
+        late / MS
+    );
 }
 
 // ---- processes ----
@@ -58,7 +71,7 @@ fn processes(ctx: &Ctx) -> Outcome {
     add_process(&proc, PROCESSES + 1, "other");
     priority(110, since);
     sleep_ms(2000);
-    assert_on_time(&cap, &a, since, "while processes are counted");
+    assert_on_time(&cap, &a, 51, since, "while processes are counted");
     Outcome::Passed
 }
 
@@ -66,4 +79,66 @@ fn add_process(proc: &str, pid: u32, name: &str) {
     let dir = format!("{proc}/{pid}");
     fs::create_dir_all(&dir).expect("mkdir");
     fs::write(format!("{dir}/stat"), format!("{pid} ({name}) S 1")).expect("write");
+}
+
+// ---- addresses ----
+
+const ADDRESSES: u32 = 6000;
+
+/// A router becomes master with [`ADDRESSES`] excluded addresses, loses mastership to another one,
+/// gets it back and is stopped. Another instance of it is master all the time.
+fn addresses(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let b = lab.node("r2", &["10.0.0.2/24"]);
+    let cap = Capture::start(&lab);
+    let address = |nth: u32| format!("10.1.{}.{}/32", nth / 250, nth % 250 + 1);
+    let excluded: Vec<String> = (0..ADDRESSES).map(address).collect();
+    let excluded = format!("virtual_ipaddress_excluded {{\n{}\n}}", excluded.join("\n"));
+    let large = Inst::new(51, 200, "10.0.0.100/24").line(&excluded);
+    let small = Inst::new(52, 200, "10.0.0.101/24");
+    let mut run = ctx.daemon.start(&a, &Conf::of(&[large, small]));
+    let count = || {
+        a.addrs()
+            .iter()
+            .filter(|one| one.starts_with("10.1."))
+            .count()
+    };
+    let all = usize::try_from(ADDRESSES).expect("a count");
+
+    let since = run.started;
+    wait_until(SOON, "all addresses are set", || count() == all);
+    sleep_ms(500);
+    assert_on_time(&cap, &a, 51, since, "becoming master");
+    assert_on_time(&cap, &a, 52, since, "while the other becomes master");
+
+    let since = now();
+    let stronger = Inst::new(51, 250, "10.0.0.100/24");
+    let run_b = ctx.daemon.start(&b, &Conf::of(&[stronger]));
+    wait_until(SOON, "all addresses are removed", || count() == 0);
+    sleep_ms(500);
+    assert_on_time(&cap, &a, 52, since, "while the other becomes backup");
+
+    drop(run_b);
+    wait_until(SOON, "all addresses are set again", || count() == all);
+    let at = run.term();
+    for vrid in [51, 52] {
+        let resigned = || {
+            let adverts = cap.adverts(&a, vrid, at);
+            let mut adverts = adverts.iter();
+            adverts
+                .find(|(_, one)| one.priority == 0)
+                .map(|one| one.0 - at)
+        };
+        let after = wait_for(SOON, resigned).expect("an advert with priority 0");
+        let allowed = INTERVAL + noise::since(at);
+        assert!(
+            after < allowed,
+            "VRID {vrid} resigned after {} ms",
+            after / MS
+        );
+    }
+    assert!(run.wait_exit(SOON).is_some_and(|status| status.success()));
+    assert_eq!(count(), 0, "no address is left");
+    Outcome::Passed
 }

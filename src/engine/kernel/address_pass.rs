@@ -1,0 +1,275 @@
+//! Passes over the addresses of a set, which install what is missing or remove what is installed.
+//!
+//! Adding or removing an address takes the kernel longer the more addresses the interface has:
+//! 10 µs with a few, a millisecond with 20,000. So a pass consists of short steps, between which the
+//! engine serves others. A set that is wanted or no longer wanted meanwhile starts another pass, so
+//! the latest state always wins.
+
+use crate::config::model::Address;
+use crate::engine::cx::Cx;
+use crate::engine::kernel::addresses::{
+    AddressSet, AddressState, CHUNK, Kind, Outcome, flush, reason,
+};
+use crate::engine::kernel::interfaces::Interfaces;
+use crate::engine::slice::StepSize;
+use crate::engine::system::error_text;
+use crate::netlink::{Ack, Batch, addr};
+use crate::types::Instant;
+use crate::types::errno::EEXIST;
+
+/// Addresses looked at in one step.
+const SCAN: usize = 1024;
+
+/// A pass in progress.
+#[derive(Debug)]
+pub(super) struct Pass {
+    pub(super) started: Instant,
+    /// Number of addresses that are done. When addresses are removed it counts from the last one:
+    /// with the first address of a network the kernel would remove all others of that network in
+    /// one step.
+    done: usize,
+    size: StepSize,
+    /// Another pass must follow.
+    again: bool,
+    batch: Batch,
+    outcome: Outcome,
+}
+
+/// The addresses requested in a batch, by their position in the set.
+#[derive(Default)]
+struct Burst {
+    slots: heapless::Vec<usize, CHUNK>,
+    /// Sequence number of the first request.
+    first_seq: u32,
+}
+
+impl AddressSet {
+    /// Starts a pass, instead of the one in progress.
+    pub(super) fn start_pass(&mut self, now: Instant) {
+        self.backoff.cancel();
+        let pass = || Pass {
+            started: now,
+            done: 0,
+            size: StepSize::FIRST,
+            again: false,
+            batch: Batch::new(1),
+            outcome: Outcome::default(),
+        };
+        self.pass = (!self.slots.is_empty()).then(pass);
+    }
+
+    /// Starts a pass, after the one in progress.
+    pub(super) fn repeat_pass(&mut self, now: Instant) {
+        match &mut self.pass {
+            Some(pass) => pass.again = pass.done > 0,
+            None => self.start_pass(now),
+        }
+    }
+
+    /// The addresses have changed.
+    pub(super) fn restart_pass(&mut self) {
+        if let Some(pass) = &mut self.pass {
+            pass.done = 0;
+            pass.outcome.refused = 0;
+        }
+    }
+
+    /// What the pass in progress adds is to be announced.
+    pub(crate) fn announce_added(&mut self) {
+        if let Some(pass) = &mut self.pass {
+            pass.outcome.announce_added = true;
+        }
+    }
+
+    /// Whether a pass is in progress.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.pass.is_some()
+    }
+
+    /// When the addresses started to be installed; `None` if no pass that does is in progress.
+    pub(crate) fn install_started(&self) -> Option<Instant> {
+        let pass = self.pass.as_ref().filter(|_| self.wanted);
+        pass.map(|pass| pass.started)
+    }
+
+    /// Whether the pass in progress has not come to this address yet.
+    pub(crate) fn is_awaited(&self, nth: usize) -> bool {
+        self.pass.as_ref().is_some_and(|pass| nth >= pass.done)
+    }
+
+    /// Does one step of the pass in progress. Returns the result of the pass after the last one.
+    pub(crate) fn step(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> Option<Outcome> {
+        let mut pass = self.pass.take()?;
+        let start = cx.system.clock();
+        let rest = if self.wanted {
+            self.install_some(cx, links, &mut pass)
+        } else {
+            self.remove_some(cx, links, &mut pass)
+        };
+        let elapsed = cx.system.clock().since(start);
+        pass.size.adapt(elapsed, CHUNK);
+        if rest == 0 && pass.again {
+            pass.again = false;
+            pass.done = 0;
+            pass.outcome.refused = 0;
+        } else if rest == 0 {
+            if self.wanted {
+                self.finish(cx.now, &mut pass.outcome);
+            }
+            return Some(pass.outcome);
+        }
+        self.pass = Some(pass);
+        None
+    }
+
+    /// Requests the next addresses that are missing according to `links`. Returns how many
+    /// addresses are left.
+    fn install_some(&mut self, cx: &mut Cx<'_>, links: &Interfaces, pass: &mut Pass) -> usize {
+        let mut burst = Burst::default();
+        let (from, kind) = (pass.done, self.kind);
+        let slots = self.slots.iter_mut().enumerate().skip(from).take(SCAN);
+        for (nth, slot) in slots {
+            if burst.slots.len() == pass.size.get() {
+                break;
+            }
+            pass.done = nth.saturating_add(1);
+            let Some(link) = links.by_name(&slot.address.dev) else {
+                continue;
+            };
+            let known = matches!(
+                slot.state,
+                AddressState::Installed | AddressState::Preexisting
+            );
+            if known && link.has(&slot.listed()) {
+                continue;
+            }
+            let index = link.index;
+            let address = slot.desired(index, kind, cx.now, &self.lease);
+            let seq = addr::add(&mut pass.batch, &address);
+            slot.on = Some(index);
+            burst.push(nth, seq);
+        }
+        self.send(cx, &burst, pass);
+        if self.lease.due.is_none() {
+            self.plan_renewal();
+        }
+        self.slots.len().saturating_sub(pass.done)
+    }
+
+    /// Removes the last addresses that were installed by us. Refusals are ignored: the address, or
+    /// its interface with it, is gone already. Returns how many addresses are left.
+    fn remove_some(&mut self, cx: &mut Cx<'_>, links: &Interfaces, pass: &mut Pass) -> usize {
+        let (from, kind) = (pass.done, self.kind);
+        for slot in self.slots.iter_mut().rev().skip(from).take(SCAN) {
+            if pass.batch.count() == pass.size.get() {
+                break;
+            }
+            pass.done = pass.done.saturating_add(1);
+            slot.delete(&mut pass.batch, kind, links);
+        }
+        flush(cx, &mut pass.batch);
+        self.slots.len().saturating_sub(pass.done)
+    }
+
+    /// Sends one batch of requests and records the answers.
+    fn send(&mut self, cx: &mut Cx<'_>, burst: &Burst, pass: &mut Pass) {
+        if burst.slots.is_empty() {
+            return;
+        }
+        let Pass { batch, outcome, .. } = pass;
+        // Position and error number.
+        let mut refused: heapless::Vec<(usize, i32), CHUNK> = heapless::Vec::new();
+        let slots = &self.slots;
+        let sent = cx.system.request(batch, &mut |ack: &Ack<'_>| {
+            let at = usize::try_from(ack.seq.wrapping_sub(burst.first_seq)).unwrap_or(usize::MAX);
+            let Some(&nth) = burst.slots.get(at) else {
+                return;
+            };
+            // There are at most as many refusals as requests.
+            let _ = refused.push((nth, ack.errno));
+            if ack.errno != EEXIST && outcome.first_refused.is_none() {
+                let slot = slots.get(nth);
+                outcome.first_refused = slot.map(|slot| refusal_text(&slot.address, ack));
+            }
+        });
+        if let Err(error) = sent {
+            let errno = error.raw_os_error().unwrap_or(0);
+            let text = || error_text(&error);
+            outcome.first_refused.get_or_insert_with(text);
+            refused.clear();
+            refused.extend(burst.slots.iter().map(|&nth| (nth, errno)));
+        }
+        for &nth in &burst.slots {
+            let refusal = refused.iter().find(|(which, _)| *which == nth);
+            self.record_answer(cx.now, nth, refusal.map(|(_, errno)| *errno), outcome);
+        }
+        batch.clear();
+    }
+
+    /// Records the answer to the request for one address; `errno`: refused.
+    fn record_answer(
+        &mut self,
+        now: Instant,
+        nth: usize,
+        errno: Option<i32>,
+        outcome: &mut Outcome,
+    ) {
+        let Some(slot) = self.slots.get_mut(nth) else {
+            return;
+        };
+        let was_installed = matches!(
+            slot.state,
+            AddressState::Installed | AddressState::Preexisting
+        );
+        if was_installed && errno == Some(EEXIST) {
+            // It exists, but its event is not read yet, which takes a moment for an IPv6 address.
+            return;
+        }
+        if was_installed && errno.is_none() {
+            outcome.restored += 1;
+            outcome.first_restored.get_or_insert(slot.listed());
+        }
+        slot.state = match (errno, slot.state) {
+            (None, _) => AddressState::Installed,
+            (Some(EEXIST), AddressState::Absent) if self.kind == Kind::Owned => {
+                AddressState::Preexisting
+            }
+            (Some(EEXIST), _) => AddressState::Installed,
+            (Some(errno), _) => AddressState::Refused(errno),
+        };
+        slot.since = Some(now);
+        // An address that existed before has no lifetime yet.
+        let leased = self.lease.seconds.is_some() && errno.is_none();
+        slot.renewed = leased.then_some(now);
+        match slot.state {
+            AddressState::Refused(_) => outcome.refused += 1,
+            AddressState::Absent | AddressState::Installed | AddressState::Preexisting => {
+                outcome.added += 1;
+            }
+        }
+    }
+
+    /// Compares the refusals with those reported last, and schedules a retry.
+    fn finish(&mut self, now: Instant, outcome: &mut Outcome) {
+        self.plan_renewal();
+        outcome.report = outcome.refused != self.refused;
+        self.refused = outcome.refused;
+        if outcome.refused > 0 {
+            self.backoff.fail(now);
+        }
+    }
+}
+
+impl Burst {
+    fn push(&mut self, nth: usize, seq: u32) {
+        if self.slots.is_empty() {
+            self.first_seq = seq;
+        }
+        // A step has at most `CHUNK` requests.
+        let _ = self.slots.push(nth);
+    }
+}
+
+fn refusal_text(address: &Address, ack: &Ack<'_>) -> String {
+    format!("{} on {}: {}", address.cidr, address.dev, reason(ack))
+}
