@@ -1,23 +1,21 @@
-//! Limits the log messages that peers or scripts can cause: a few per window, then a count of the
-//! rest.
+//! Limits the log messages and notifications that peers or scripts can cause: a few per window, then
+//! a count of the rest.
 
 use core::time::Duration;
 
 use crate::types::Instant;
 
-/// Messages per window before the rest is only counted.
-const MESSAGES: u32 = 4;
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// The limit of one kind of message.
+/// The limit of one kind of message: `MESSAGES` per window, before the rest is only counted.
 #[derive(Debug, Default)]
-pub(crate) struct LogLimit {
+pub(crate) struct LogLimit<const MESSAGES: u32 = 4> {
     window: Option<Instant>,
     used: u32,
     suppressed: u32,
 }
 
-impl LogLimit {
+impl<const MESSAGES: u32> LogLimit<MESSAGES> {
     /// Whether a message may be logged now. `Some(n)`: yes, and `n` messages were suppressed before
     /// it.
     pub(crate) fn allow(&mut self, now: Instant) -> Option<u32> {
@@ -40,7 +38,7 @@ mod tests {
 
     #[test]
     fn a_flood_is_limited_per_window_and_counted() {
-        let mut limit = LogLimit::default();
+        let mut limit: LogLimit = LogLimit::default();
         let lines = (0..100_000_u64)
             .filter_map(|ms| limit.allow(Instant::from_millis(ms)))
             .collect::<Vec<_>>();

@@ -10,6 +10,11 @@
 //! A burst that becomes due while another is being sent is merged with it: neighbors learn the same
 //! from either, so the larger number of rounds remains to be sent.
 
+//! Other routers can cause bursts: with adverts of lower priority, and by making this router yield
+//! and take over again. An [`Allowance`] for each of the two limits them to one round per second on
+//! average. A first burst and its repetition are sent as configured; under a flood of adverts of
+//! lower priority one round per second remains, and every takeover has at least one round.
+
 use core::time::Duration;
 
 use super::Burst;
@@ -36,6 +41,11 @@ pub struct Params {
     pub round_gap: Duration,
 }
 
+/// Bursts at once after a quiet time: two takeovers, each with its repetition.
+const MASTER_BURSTS: u16 = 4;
+/// The burst after an advert of lower priority, and its repetition.
+const LOWER_PRIO_BURSTS: u16 = 2;
+
 /// The frames still to be sent for one instance.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
@@ -52,8 +62,45 @@ pub struct Schedule {
     master_again: Option<Instant>,
     /// Repetition of the burst after an advert of lower priority.
     lower_prio_again: Option<Instant>,
+    /// The burst after an advert of lower priority that came before another round was allowed.
+    lower_prio_held: Option<Instant>,
     /// Next refresh.
     refresh_at: Option<Instant>,
+    master_allowance: Allowance,
+    lower_prio_allowance: Allowance,
+}
+
+/// Rounds that others may cause: one per second on average, and a number of them at once after a
+/// quiet time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Allowance {
+    /// The rounds sent are paid for at this time, at one per second.
+    paid_at: Instant,
+}
+
+impl Allowance {
+    const PER_ROUND: Duration = Duration::from_secs(1);
+
+    /// Takes up to `wanted` rounds, of which `most` are available after a quiet time; 0: none
+    /// before [`Allowance::next`].
+    fn take(&mut self, now: Instant, wanted: u16, most: u16) -> u16 {
+        let debt = self.paid_at.since(now).as_millis().div_ceil(1000);
+        let left = u128::from(most).saturating_sub(debt);
+        let taken = wanted.min(u16::try_from(left).unwrap_or(u16::MAX));
+        let price = Self::PER_ROUND.saturating_mul(taken.into());
+        self.paid_at = self.paid_at.max(now).after(price);
+        taken
+    }
+
+    /// When one round is available again, after [`Allowance::take`] has returned 0.
+    fn next(&self, most: u16) -> Instant {
+        let spared = Self::PER_ROUND.saturating_mul(most.saturating_sub(1).into());
+        Instant::from_nanos(
+            self.paid_at
+                .as_nanos()
+                .saturating_sub(u64::try_from(spared.as_nanos()).unwrap_or(u64::MAX)),
+        )
+    }
 }
 
 impl Schedule {
@@ -68,32 +115,64 @@ impl Schedule {
             not_before: Instant::ZERO,
             master_again: None,
             lower_prio_again: None,
+            lower_prio_held: None,
             refresh_at: None,
+            master_allowance: Allowance::default(),
+            lower_prio_allowance: Allowance::default(),
         }
     }
 
     /// Starts a burst and schedules its repetition; `Burst::Master` and `Burst::Resumed` also start
     /// the refresh.
     pub fn start(&mut self, now: Instant, burst: Burst) {
-        self.not_before = now;
         match burst {
             Burst::Master => {
+                self.not_before = now;
                 self.master_again = later(now, self.params.delay, self.params.repeat);
                 self.refresh_at = later(now, self.params.refresh, self.params.refresh_repeat);
-                self.at_least(self.params.repeat);
+                self.master_rounds(now);
             }
             Burst::Resumed => {
+                self.not_before = now;
                 self.refresh_at = later(now, self.params.refresh, self.params.refresh_repeat);
                 self.at_least(self.params.repeat.min(1));
             }
-            Burst::LowerPrio => {
-                let (rounds, delay) = (self.params.lower_prio_repeat, self.params.lower_prio_delay);
-                if rounds > 0 {
-                    self.lower_prio_again = later(now, delay, rounds);
-                    self.at_least(rounds);
-                }
-            }
+            Burst::LowerPrio => self.start_lower_prio(now),
         }
+    }
+
+    /// One round at least: without it the neighbors would not learn of the takeover (RFC 9568
+    /// §6.4.1).
+    fn master_rounds(&mut self, now: Instant) {
+        let repeat = self.params.repeat;
+        let most = repeat.saturating_mul(MASTER_BURSTS);
+        let rounds = self.master_allowance.take(now, repeat, most);
+        self.at_least(rounds.max(repeat.min(1)));
+    }
+
+    fn start_lower_prio(&mut self, now: Instant) {
+        let (repeat, delay) = (self.params.lower_prio_repeat, self.params.lower_prio_delay);
+        if self.lower_prio_rounds(now) {
+            self.lower_prio_again = later(now, delay, repeat);
+        }
+    }
+
+    /// Sends the allowed rounds now, or else one when it is allowed.
+    fn lower_prio_rounds(&mut self, now: Instant) -> bool {
+        let repeat = self.params.lower_prio_repeat;
+        if repeat == 0 {
+            return false;
+        }
+        let most = repeat.saturating_mul(LOWER_PRIO_BURSTS);
+        let rounds = self.lower_prio_allowance.take(now, repeat, most);
+        self.lower_prio_held = (rounds == 0).then(|| self.lower_prio_allowance.next(most));
+        if rounds > 0 && self.rounds == 0 {
+            self.not_before = now;
+        }
+        if rounds > 0 {
+            self.at_least(rounds);
+        }
+        rounds > 0
     }
 
     /// Reload: changes settings and the number of addresses. Scheduled bursts stay scheduled.
@@ -106,7 +185,11 @@ impl Schedule {
 
     /// Cancels everything that was still to be sent.
     pub fn stop(&mut self) {
-        *self = Schedule::new(self.params, self.count);
+        *self = Schedule {
+            master_allowance: self.master_allowance,
+            lower_prio_allowance: self.lower_prio_allowance,
+            ..Schedule::new(self.params, self.count)
+        };
     }
 
     /// When [`Schedule::next`] has a frame again. Changes through `start`, `stop` and `next` only.
@@ -118,8 +201,13 @@ impl Schedule {
         if self.rounds > 0 {
             return Some(self.not_before);
         }
-        [self.master_again, self.lower_prio_again, self.refresh_at]
-            .into_iter()
+        let due = [
+            self.master_again,
+            self.lower_prio_again,
+            self.lower_prio_held,
+            self.refresh_at,
+        ];
+        due.into_iter()
             .flatten()
             .min()
             .map(|due| due.max(self.not_before))
@@ -149,11 +237,14 @@ impl Schedule {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if due(self.master_again) {
             self.master_again = None;
-            self.at_least(self.params.repeat);
+            self.master_rounds(now);
         }
         if due(self.lower_prio_again) {
             self.lower_prio_again = None;
-            self.at_least(self.params.lower_prio_repeat);
+            self.lower_prio_rounds(now);
+        }
+        if due(self.lower_prio_held) {
+            self.start_lower_prio(now);
         }
         if let Some(at) = self.refresh_at
             && at <= now
@@ -314,6 +405,58 @@ mod tests {
         let mut schedule = Schedule::new(silent, 1);
         schedule.start(at(0), Burst::LowerPrio);
         assert_eq!(schedule.next_deadline(), None);
+    }
+
+    /// Frames per second of one address while `burst` is started every `period` ms.
+    fn frames_per_second(burst: Burst, period: u64, seconds: u64) -> Vec<usize> {
+        let mut schedule = Schedule::new(DEFAULTS, 1);
+        let mut frames = vec![0; seconds as usize];
+        for now in (0..seconds * 1000).step_by(period as usize).map(at) {
+            if burst == Burst::Master {
+                schedule.stop();
+            }
+            schedule.start(now, burst);
+            while schedule.next(now).is_some() {
+                frames[(now.as_nanos() / 1_000_000_000) as usize] += 1;
+            }
+        }
+        frames
+    }
+
+    #[test]
+    fn a_flood_of_adverts_of_lower_priority_causes_one_round_per_second() {
+        for period in [1, 31, 250] {
+            let frames = frames_per_second(Burst::LowerPrio, period, 60);
+            assert_eq!(frames[0], 10, "two bursts at once: {frames:?}");
+            assert_eq!(frames.iter().sum::<usize>(), 10 + 59, "{frames:?}");
+            assert!(frames[1..].iter().all(|sent| *sent <= 1), "{frames:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_advert_of_a_flood_is_followed_by_a_round_within_a_second() {
+        let mut schedule = Schedule::new(DEFAULTS, 1);
+        for now in (0..10_000).map(at) {
+            schedule.start(now, Burst::LowerPrio);
+            while schedule.next(now).is_some() {}
+        }
+        let sent = run(&mut schedule, at(60_000));
+        assert_eq!(sent[0], (10_000, 0), "{sent:?}");
+        assert_eq!(
+            sent.len(),
+            6,
+            "and by the repetition of the burst: {sent:?}"
+        );
+        assert_eq!(schedule.next_deadline(), None);
+        schedule.start(at(60_000), Burst::LowerPrio);
+        assert_eq!(run(&mut schedule, at(90_000)).len(), 10, "as at first");
+    }
+
+    #[test]
+    fn takeovers_in_fast_succession_have_one_round_each() {
+        let frames = frames_per_second(Burst::Master, 100, 20);
+        assert_eq!(frames[0], 20 + 6, "four bursts: {frames:?}");
+        assert!(frames[1..].iter().all(|sent| *sent == 10), "{frames:?}");
     }
 
     #[test]

@@ -542,3 +542,23 @@ fn backup_listens_once_more_when_the_receive_buffer_has_overflowed() {
     run(&mut engine, &mut kernel, at(730));
     assert_eq!(state(&engine, "VI_7"), VrrpState::Master);
 }
+
+#[test]
+fn flood_of_adverts_of_lower_priority_causes_one_garp_per_address_and_second() {
+    let mut kernel = eth0();
+    let mut engine = engine(vec![instance(7, 255, &[VIP, "192.0.2.101/32"])]);
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(20_000));
+    kernel.quiet = true;
+    let before = kernel.frames;
+    let weak = advert(7, 50, "192.0.2.2", "224.0.0.18", &[VIP]);
+    for ms in (20_000..50_000).step_by(31) {
+        run(&mut engine, &mut kernel, at(ms));
+        receive(&mut engine, &mut kernel, at(ms), 2, &weak);
+    }
+    let frames = kernel.frames - before;
+    assert!(
+        (58..=80).contains(&frames),
+        "{frames}: two bursts, then 29 rounds"
+    );
+}

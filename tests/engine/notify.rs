@@ -396,6 +396,28 @@ fn notify_master_rx_lower_pri_runs_for_each_answer() {
 }
 
 #[test]
+fn flood_of_adverts_of_lower_priority_is_notified_ten_times_in_ten_seconds() {
+    let mut conf = notifying_instance(7);
+    (conf.notify.master, conf.notify.backup, conf.notify.any) = (None, None, None);
+    let mut config = Config {
+        instances: vec![conf],
+        ..Config::default()
+    };
+    config.global.notify_fifo = Some(fifo("/f", None));
+    let (mut engine, mut kernel) = started(&config);
+    run(&mut engine, &mut kernel, at(550));
+    notifications(&mut kernel);
+    let lower_priority = advert(7, 50, "192.0.2.9", "224.0.0.18", &[VIP]);
+    for ms in (1_000..21_000).step_by(10) {
+        run(&mut engine, &mut kernel, at(ms));
+        receive(&mut engine, &mut kernel, at(ms), 2, &lower_priority);
+    }
+    let lines = notifications(&mut kernel);
+    let written = lines.iter().filter(|line| line.starts_with("fifo"));
+    assert_eq!(written.count(), 20, "{lines:?}");
+}
+
+#[test]
 fn notify_deleted_decides_between_deleted_and_fault() {
     for (name, change, want) in [
         (

@@ -135,15 +135,19 @@ impl Engine {
                 router.start_announcing(cx, shared, burst);
                 if burst == Burst::LowerPrio {
                     self.announce_group(cx, id);
-                    if let Some(router) = self.routers.get(id) {
+                    if let Some(router) = self.routers.get_mut(id) {
                         router.notify_lower_prio_rx(cx, &mut self.shared);
                     }
                 }
             }
             Action::StopAnnouncing => router.stop_announcing(),
             Action::Transition { from, to, why } => {
+                let logged = router.transitions.allow(cx.now);
                 if let Some(router) = self.routers.get(id) {
-                    messages::log_transition(router, from, to, &self.explain(router, why, master));
+                    if let Some(suppressed) = logged {
+                        let why = self.explain(router, why, master);
+                        messages::log_transition(router, from, to, &why, suppressed);
+                    }
                     router.notify_transition(cx, &mut self.shared, from, to);
                 }
                 self.with_lvs(|lvs, shared, routers| lvs.instance_changed(cx, shared, routers, id));

@@ -28,8 +28,18 @@ pub(crate) fn log_priority(router: &Router, shared: &Shared, from: Priority, to:
     );
 }
 
-pub(crate) fn log_transition(router: &Router, from: VrrpState, to: VrrpState, why: &str) {
+/// Logs a change of state. `suppressed`: changes before it that were too many to be logged.
+pub(crate) fn log_transition(
+    router: &Router,
+    from: VrrpState,
+    to: VrrpState,
+    why: &str,
+    suppressed: u32,
+) {
     let name = &router.conf.name;
+    if suppressed > 0 {
+        log::warn!(target: "vrrp", "({name}) {suppressed} changes of state were not logged");
+    }
     match to {
         VrrpState::Init => log::info!(target: "vrrp", "({name}) Stopped: {why}"),
         VrrpState::Fault => log::warn!(target: "vrrp", "({name}) Entering FAULT STATE: {why}"),

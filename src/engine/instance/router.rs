@@ -132,6 +132,10 @@ pub(crate) struct Router {
     /// How peers compute their checksum, once known.
     pub(crate) checksum: Option<ChecksumForm>,
     pub(crate) notices: LogLimit,
+    /// More than a link that flaps causes; others can cause more.
+    pub(crate) transitions: LogLimit<60>,
+    /// Notifications of adverts of lower priority.
+    pub(crate) lower_prio: LogLimit<10>,
 }
 
 impl Router {
@@ -163,6 +167,8 @@ impl Router {
             send_errno: None,
             checksum: None,
             notices: LogLimit::default(),
+            transitions: LogLimit::default(),
+            lower_prio: LogLimit::default(),
             conf,
         }
     }

@@ -264,10 +264,12 @@ impl Router {
         }
     }
 
-    /// Notifies an advert of lower priority that was answered. The protocol machine limits how
-    /// often.
-    pub(crate) fn notify_lower_prio_rx(&self, cx: &mut Cx<'_>, shared: &mut Shared) {
-        self.notify(cx, shared, NotifyEvent::LowerPriority);
+    /// Notifies an advert of lower priority that was answered, ten times in ten seconds at most:
+    /// whoever sends such adverts also starts the script.
+    pub(crate) fn notify_lower_prio_rx(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
+        if self.lower_prio.allow(cx.now).is_some() {
+            self.notify(cx, shared, NotifyEvent::LowerPriority);
+        }
     }
 
     /// Notifies a changed priority, if that is configured and the instance has started.

@@ -24,6 +24,10 @@ pub(crate) const TESTS: &[Test] = &[
         overflow,
     ),
     Test::new(
+        "weak_adverts_do_not_multiply_into_broadcasts",
+        amplification,
+    ),
+    Test::new(
         "flood_of_broken_adverts_does_not_prevent_the_takeover_of_a_slow_backup",
         takeover,
     ),
@@ -219,5 +223,49 @@ fn takeover(ctx: &Ctx) -> Outcome {
     p.run_a.kill9();
     run_slowly(&p.run_b, SOON, &|| p.b.has(VIP));
     assert!(p.b.has(VIP), "the backup does not take over");
+    Outcome::Passed
+}
+
+/// A master answers an advert of lower priority with gratuitous ARP for each address. With 32 such
+/// adverts per second that is one for each address and second, after two bursts at first.
+fn amplification(ctx: &Ctx) -> Outcome {
+    const ADDRESSES: u64 = 250;
+    const ROUNDS: u64 = 2 * 5 + 5;
+    let lab = vrrpd_lab::Lab::new();
+    let node = lab.node("r1", &["10.0.0.1/24"]);
+    let attacker = lab.node("attacker", &["10.0.0.66/24"]);
+    let lines = [
+        "garp_master_repeat 1",
+        "garp_master_delay 1",
+        "garp_lower_prio_repeat 5",
+    ];
+    let inst = Inst::new(51, 200, "10.0.0.100/24");
+    let inst = lines.iter().fold(inst, |inst, line| inst.line(line));
+    let inst = (1..ADDRESSES).fold(inst, |inst, n| inst.vip(&format!("10.0.1.{n}/32")));
+    let _run = ctx.daemon.start(&node, &Conf::of(&[inst]));
+    wait_until(SOON, "it is master", || node.has("10.0.1.249"));
+    let mut sent = node.tx_packets();
+    wait_until(SOON, "all addresses have been announced", || {
+        sleep_ms(1_500);
+        let before = core::mem::replace(&mut sent, node.tx_packets());
+        sent - before < ADDRESSES
+    });
+    let weak = Packet::v3(ip("10.0.0.66"), 51, 1, &[ip(VIP)]);
+    let since = now();
+    let stream = Stream::start(&attacker, vec![weak.frame(attacker.mac())], 32);
+    sleep_ms(4_000);
+    drop(stream);
+    let frames = node.tx_packets() - sent;
+    let seconds = u64::try_from((now() - since) / (1_000 * MS)).unwrap_or(0);
+    let adverts = 50 * (seconds + 1);
+    let limit = ADDRESSES * (ROUNDS + seconds.saturating_sub(4)) + adverts;
+    assert!(
+        frames > ADDRESSES,
+        "{frames} frames: the first advert is answered"
+    );
+    assert!(
+        frames <= limit,
+        "{frames} frames in {seconds} s, not {limit}"
+    );
     Outcome::Passed
 }
