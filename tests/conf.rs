@@ -42,6 +42,10 @@ impl Host for DiskHost {
         self.read(path)
     }
 
+    fn is_writable_by_everyone(&self, _: &str) -> bool {
+        false
+    }
+
     fn glob(&self, pattern: &str) -> Vec<String> {
         let found = glob::glob(pattern).into_iter().flatten().flatten();
         found

@@ -16,6 +16,9 @@ pub trait Host {
     /// As for [`Host::read`], or how to protect the file.
     fn read_protected(&self, path: &str, from: Access) -> Result<Vec<u8>, String>;
 
+    /// Whether every user can write to a file.
+    fn is_writable_by_everyone(&self, path: &str) -> bool;
+
     /// Regular, non-executable files that match a pattern with `*`, `?` and `[…]`, sorted.
     fn glob(&self, pattern: &str) -> Vec<String>;
 

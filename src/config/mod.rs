@@ -19,6 +19,7 @@
 //! impl Host for OneFile {
 //!     fn read(&self, _: &str) -> Result<Vec<u8>, String> { Ok(self.0.into()) }
 //!     fn read_protected(&self, path: &str, _: Access) -> Result<Vec<u8>, String> { self.read(path) }
+//!     fn is_writable_by_everyone(&self, _: &str) -> bool { false }
 //!     fn glob(&self, _: &str) -> Vec<String> { Vec::new() }
 //!     fn env(&self, _: &str) -> Option<String> { None }
 //!     fn config_id(&self) -> String { "router1".into() }

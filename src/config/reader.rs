@@ -468,6 +468,14 @@ impl<'h> Reader<'h> {
         at: Option<Span>,
         diags: &mut Diags,
     ) -> Result<(), Aborted> {
+        if self.host.is_writable_by_everyone(path) {
+            diags.push(Diag {
+                severity: Severity::InsecureSetting,
+                span: at,
+                message: format!("every user can write to {path}, and have vrrpd run any program"),
+                help: Some(format!("`chmod o-w {path}`")),
+            });
+        }
         let (at, message) = match self.sources.add(path, bytes) {
             Ok(number) => {
                 let at = at.unwrap_or_else(|| span(number, 0, 0));

@@ -8,6 +8,8 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::open_file;
+
 /// How often to remove a file at the temporary path, which another user may keep creating.
 const ATTEMPTS: u32 = 4;
 
@@ -16,6 +18,7 @@ const ATTEMPTS: u32 = 4;
 /// # Errors
 /// A system call failed; the old content is kept.
 pub(super) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
+    open_file::require_replaceable(path)?;
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().ok_or(io::ErrorKind::InvalidInput)?);
     // The pid, because another vrrpd may write the same file.
@@ -80,6 +83,7 @@ mod tests {
         replace(&occupied, b"new").expect_err("a directory is in the way");
         replace(&scratch.path("no/such/dump"), b"new").expect_err("no directory");
         replace(Path::new("/"), b"new").expect_err("no name");
+        replace(Path::new("/dev/null"), b"new").expect_err("a device");
         assert_eq!(entries(&scratch), 1);
     }
 }

@@ -45,6 +45,10 @@ impl config::Host for Host {
         self.read_all(path, opened)
     }
 
+    fn is_writable_by_everyone(&self, path: &str) -> bool {
+        open_file::is_writable_by_everyone(path.as_ref())
+    }
+
     fn glob(&self, pattern: &str) -> Vec<String> {
         // As in a shell: `*` matches neither `/` nor a leading dot.
         let options = glob::MatchOptions {

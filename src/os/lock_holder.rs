@@ -90,7 +90,7 @@ pub(super) fn earlier_version(pid_file: &Path) -> Option<Holder> {
 }
 
 /// The pid in a pid file that no other user can have written.
-fn named_in(pid_file: &Path) -> Option<u32> {
+pub(super) fn named_in(pid_file: &Path) -> Option<u32> {
     let mut text = String::new();
     let file = open_file::trusted(pid_file).ok()?;
     file.take(16).read_to_string(&mut text).ok()?;

@@ -34,6 +34,8 @@ const READ_BY_OTHERS: u32 = 0o004;
 const GROUP_WRITES: u32 = 0o020;
 const OTHERS_WRITE: u32 = 0o002;
 
+const LINK: &str = "it is a symbolic link";
+
 /// The access that other users may have to a file of the daemon.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Access {
@@ -81,9 +83,9 @@ pub(super) fn secret(path: &Path) -> io::Result<File> {
 /// content is kept.
 pub(super) fn own(path: &Path, access: Access) -> io::Result<File> {
     require_safe_directory(path, None)?;
-    let (mode, forbidden) = match access {
-        Access::Private => (0o600, 0o077),
-        Access::Public => (0o644, 0o022),
+    let mode = match access {
+        Access::Private => 0o600,
+        Access::Public => 0o644,
     };
     let file = OpenOptions::new()
         .read(true)
@@ -94,16 +96,33 @@ pub(super) fn own(path: &Path, access: Access) -> io::Result<File> {
         .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
         .open(path)
         .map_err(name_link)?;
-    let data = file.metadata()?;
-    require_regular(&data)?;
-    if data.uid() != geteuid().as_raw() {
-        let uid = data.uid();
-        return refuse(format_args!("it belongs to user {uid}; remove it"));
-    }
-    if data.mode() & forbidden != 0 || data.nlink() != 1 {
-        return refuse(format_args!("other users have access to it; remove it"));
-    }
+    require_own(&file.metadata()?, access)?;
     Ok(file)
+}
+
+/// Whether [`own`] would refuse the file, which is not created.
+pub(super) fn check_own(path: &Path, access: Access) -> io::Result<()> {
+    require_safe_directory(path, None)?;
+    match fs::symlink_metadata(path) {
+        Ok(data) => require_own(&data, access),
+        Err(_) => Ok(()),
+    }
+}
+
+fn require_own(data: &Metadata, access: Access) -> io::Result<()> {
+    require_regular(data)?;
+    let forbidden = match access {
+        Access::Private => 0o077,
+        Access::Public => 0o022,
+    };
+    let uid = data.uid();
+    if uid != geteuid().as_raw() {
+        refuse(format_args!("it belongs to user {uid}; remove it"))
+    } else if data.mode() & forbidden != 0 || data.nlink() != 1 {
+        refuse(format_args!("other users have access to it; remove it"))
+    } else {
+        Ok(())
+    }
 }
 
 /// Opens a FIFO for reading and writing. Its lines reach the program that reads it as `reader`.
@@ -171,6 +190,16 @@ pub(super) fn for_output(path: &Path) -> io::Result<Option<File>> {
     Ok(Some(file))
 }
 
+/// # Errors
+/// At the path is a device or the like, which must not be replaced. In a directory that others can
+/// write to it may be theirs.
+pub(super) fn require_replaceable(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(data) if !others_write_to_directory(path) => require_regular(&data),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 // ---- checks ----
 
 /// # Errors
@@ -178,6 +207,8 @@ pub(super) fn for_output(path: &Path) -> io::Result<Option<File>> {
 pub(super) fn require_regular(data: &Metadata) -> io::Result<()> {
     if data.is_dir() {
         Err(io::Error::other("it is a directory"))
+    } else if data.is_symlink() {
+        Err(io::Error::other(LINK))
     } else if data.is_file() {
         Ok(())
     } else {
@@ -262,6 +293,11 @@ pub(super) fn is_at(file: &File, path: &Path) -> bool {
     is_same(&open, &named)
 }
 
+/// Whether every user can write to the file.
+pub(super) fn is_writable_by_everyone(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|data| data.mode() & OTHERS_WRITE != 0)
+}
+
 pub(super) fn is_same(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
@@ -281,7 +317,107 @@ pub(super) fn is_refusal(error: &io::Error) -> bool {
 /// The kernel's error for a link that is not followed is ELOOP.
 fn name_link(error: io::Error) -> io::Error {
     match error.raw_os_error() {
-        Some(errno) if errno == Errno::ELOOP as i32 => io::Error::other("it is a symbolic link"),
+        Some(errno) if errno == Errno::ELOOP as i32 => io::Error::other(LINK),
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::testing::Scratch;
+    use std::io::Write;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn chmod(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("chmod");
+    }
+
+    fn text<T: fmt::Debug>(opened: io::Result<T>) -> String {
+        opened.expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn keys_and_certificates_must_be_protected() {
+        let scratch = Scratch::new("open-secret");
+        let (path, link) = (scratch.path("key"), scratch.path("link"));
+        fs::write(&path, "key").expect("write");
+        symlink(&path, &link).expect("symlink");
+        let name = link.display();
+        for (mode, public, private) in [
+            (0o600, "", ""),
+            (0o640, "", ""),
+            (0o644, "", "every user can read it; use `chmod o= NAME`"),
+            (
+                0o602,
+                "other users can write to it; use `chmod go-w NAME`",
+                "other users can write to it; use `chmod go-w NAME`",
+            ),
+        ] {
+            chmod(&path, mode);
+            for (opened, want) in [(trusted(&link), public), (secret(&link), private)] {
+                let why = opened
+                    .err()
+                    .map_or_else(String::new, |error| error.to_string());
+                assert_eq!(why, want.replace("NAME", &name.to_string()), "{mode:o}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_report_replaces_a_link_where_others_can_create_one() {
+        let scratch = Scratch::new("open-output");
+        let (dir, target) = (scratch.path("dir"), scratch.path("target"));
+        fs::create_dir(&dir).expect("mkdir");
+        let path = dir.join("report");
+        symlink(&target, &path).expect("symlink");
+        let mut file = for_output(&path)
+            .expect("followed")
+            .expect("as a shell does");
+        file.write_all(b"text").expect("write");
+        assert_eq!(fs::read_to_string(&target).expect("read"), "text");
+        chmod(&dir, 0o1777);
+        assert!(for_output(&path).expect("to be replaced").is_none());
+        assert!(
+            for_output(Path::new("/dev/null"))
+                .expect("a device")
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn a_log_file_that_others_can_write_to_is_refused_in_a_shared_directory() {
+        let scratch = Scratch::new("open-log");
+        let (path, other) = (scratch.path("log"), scratch.path("other"));
+        fs::write(&path, "").expect("write");
+        fs::hard_link(&path, &other).expect("link");
+        chmod(&path, 0o666);
+        log(&path).expect("only we can write to the directory");
+        chmod(&scratch.path(""), 0o1777);
+        assert!(text(log(&path)).starts_with("other users can write to it; use `chmod go-w "));
+        chmod(&path, 0o640);
+        assert_eq!(text(log(&path)), "it has another name (hard link)");
+        fs::remove_file(&other).expect("remove");
+        log(&path).expect("like one that it has created");
+        log(Path::new("/dev/null")).expect("a device");
+    }
+
+    #[test]
+    fn what_the_daemon_would_refuse_is_known_before() {
+        let scratch = Scratch::new("open-check");
+        let (path, link) = (scratch.path("file"), scratch.path("link"));
+        check_own(&path, Access::Private).expect("it would be created");
+        assert!(!path.exists());
+        drop(own(&path, Access::Private).expect("created"));
+        check_own(&path, Access::Private).expect("as it was created");
+        symlink(&path, &link).expect("symlink");
+        assert_eq!(text(check_own(&link, Access::Public)), LINK);
+        assert_eq!(text(own(&link, Access::Public)), LINK);
+        chmod(&scratch.path(""), 0o777);
+        let why = text(check_own(&path, Access::Private));
+        assert!(
+            why.starts_with("other users can write to the directory "),
+            "{why}"
+        );
     }
 }

@@ -8,7 +8,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use super::instance_lock::{InstanceLock, LockError};
+use nix::unistd::{geteuid, getppid};
+
+use super::instance_lock::{self, InstanceLock, LockError};
 use super::lock_holder::{self, Kind};
 use super::open_file::{self, Access};
 use crate::engine::system::error_text;
@@ -99,6 +101,26 @@ impl PidFile {
         write_pid(&file).map_err(failed)?;
         let path = path.to_owned();
         Ok(Self { file, path, lock })
+    }
+
+    /// Checks whether [`PidFile::take`] would refuse the files at this path, for the test of a
+    /// configuration. As another user than the daemon's that cannot be told.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn check(path: &Path) -> Result<(), PidFileError> {
+        // The daemon runs the test before it executes a new program.
+        let by_daemon = || lock_holder::named_in(path) == Some(getppid().as_raw().unsigned_abs());
+        if !geteuid().is_root() && !by_daemon() {
+            return Ok(());
+        }
+        let lock = instance_lock::beside(path, "lock");
+        open_file::check_own(&lock, Access::Private)
+            .map_err(|error| PidFileError::Lock(LockError::File { path: lock, error }))?;
+        open_file::check_own(path, Access::Public).map_err(|error| PidFileError::File {
+            path: path.to_owned(),
+            error,
+        })
     }
 
     /// The path of the file.

@@ -12,11 +12,12 @@ use std::path::Path;
 use crate::cli::{self, Format, Options, Request};
 use crate::config::render::{exit_code_for_test, render_text};
 use crate::config::schema::Feature;
-use crate::config::{self, Loaded};
+use crate::config::{self, Diag, Loaded, Severity};
 use crate::engine::system::error_text;
 use crate::exit;
 use crate::os::host::{self, Host};
 use crate::os::logging;
+use crate::os::pid_file::PidFile;
 use crate::os::signals;
 
 /// Runs the command with these arguments (without the program name); returns the exit code.
@@ -66,7 +67,23 @@ pub fn config_test(options: &Options, host: &dyn config::Host) -> u8 {
         let message = format!("vrrpd: {}\n", cannot_read(&path, &why));
         return write_report(options, &message, exit::TEST_CANNOT_RUN);
     }
-    let Loaded { diags, sources, .. } = config::load(&path, host);
+    let Loaded {
+        mut diags,
+        sources,
+        config,
+    } = config::load(&path, host);
+    let pid_file = start::pid_file_path(options, &config.global);
+    let pid_file = pid_file
+        .as_deref()
+        .map_or(PidFile::default_path(), Path::new);
+    if let Err(error) = PidFile::check(pid_file) {
+        diags.push(Diag {
+            severity: Severity::Fatal,
+            span: None,
+            message: error.to_string(),
+            help: None,
+        });
+    }
     let report = match options.test_format {
         Format::Text => render_text(&diags, &sources),
         #[cfg(feature = "json")]

@@ -155,7 +155,7 @@ fn clean_up(options: &Options) {
 /// Opens the log first of all, so that syslog too has the reason why a daemon started by init does
 /// not come up. Returns a notice for the user, to be printed when the daemon is about to run.
 fn open_log(options: &Options) -> Result<Option<String>, String> {
-    let notice = logging::init(&logging::Settings {
+    let mut settings = logging::Settings {
         level: match (options.log_packets, options.log_detail) {
             (true, _) => LevelFilter::Trace,
             (false, true) => LevelFilter::Debug,
@@ -166,7 +166,16 @@ fn open_log(options: &Options) -> Result<Option<String>, String> {
         syslog: !options.no_syslog,
         facility: options.log_facility,
         file: options.log_file.clone().map(PathBuf::from),
-    })?;
+    };
+    let notice = match logging::init(&settings) {
+        Err(why) if instance_lock::is_successor() => {
+            // The addresses stay without it too.
+            settings.file = None;
+            logging::init(&settings)?;
+            Some(format!("{why}; running without it"))
+        }
+        outcome => outcome?,
+    };
     for message in &options.ignored {
         log::debug!("{message}");
     }
@@ -211,7 +220,7 @@ fn block_signals() -> Result<Signals, Failure> {
 // ---- pid file ----
 
 /// The path of the pid file; `None` is the default.
-fn pid_file_path(options: &Options, global: &Global) -> Option<String> {
+pub(super) fn pid_file_path(options: &Options, global: &Global) -> Option<String> {
     let given = options.pid_file.as_deref().map(absolute);
     given.or_else(|| named_pid_file(global))
 }

@@ -42,6 +42,10 @@ impl Host for FakeHost {
         self.read(path)
     }
 
+    fn is_writable_by_everyone(&self, _: &str) -> bool {
+        false
+    }
+
     fn glob(&self, pattern: &str) -> Vec<String> {
         let (front, back) = pattern.split_once('*').unwrap_or((pattern, ""));
         let matches = |name: &&String| match pattern.contains('*') {

@@ -22,6 +22,10 @@ impl Host for FakeHost<'_> {
         self.read(path)
     }
 
+    fn is_writable_by_everyone(&self, _: &str) -> bool {
+        false
+    }
+
     fn glob(&self, _: &str) -> Vec<String> {
         Vec::new()
     }

@@ -183,6 +183,10 @@ mod tests {
             self.read(path)
         }
 
+        fn is_writable_by_everyone(&self, _: &str) -> bool {
+            false
+        }
+
         fn glob(&self, pattern: &str) -> Vec<String> {
             match pattern {
                 "/etc/iproute2/rt_tables.d/*.conf" => {

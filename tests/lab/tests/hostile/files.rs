@@ -30,6 +30,10 @@ pub(crate) const TESTS: &[Test] = &[
         "successor_without_a_configuration_removes_the_vip",
         no_configuration,
     ),
+    Test::new(
+        "restart_with_an_unsafe_pid_file_is_refused",
+        unsafe_pid_file,
+    ),
     Test::new("fifo_of_another_user_is_not_used", fifo),
     Test::new("pid_file_of_another_user_is_refused", pid_file),
     Test::new("pid_file_in_a_directory_of_others_is_refused", directory),
@@ -209,38 +213,64 @@ fn master(a: &Node, daemon: &Daemon) -> Running {
     run
 }
 
+/// Replaces the program by one that runs this command between its test and its start.
+fn request_restart_after(command: &str, program: &str, run: &Running, daemon: &Daemon) {
+    let path = daemon.path();
+    let script = format!("#!/bin/sh\n[ \"$1\" = -t ] || {{ {command}; }}\nexec {path} \"$@\"\n");
+    let new = format!("{program}.new");
+    fs::write(&new, script).expect("write");
+    chmod(&new, 0o755);
+    fs::rename(&new, program).expect("rename");
+    request_restart(run, daemon);
+}
+
+/// The pid file becomes one that must not be used.
 fn successor(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
-    let mut run = master(&a, &ctx.daemon);
-    fs::remove_file(&run.pid_file).expect("remove");
-    symlink("/run/lab/elsewhere", &run.pid_file).expect("symlink");
+    let program = copy(&a, &ctx.daemon);
+    let mut run = master(&a, &Daemon::Vrrpd(program.clone().into()));
     assert!(routes(&a).contains("10.9.0.0/16"), "the test's premise");
-    request_restart(&run, &ctx.daemon);
+    let command = format!("ln -sf /run/lab/elsewhere {}", run.pid_file.display());
+    request_restart_after(&command, &program, &run, &ctx.daemon);
     assert_cleaned_up(&a, &mut run);
     assert_eq!(routes(&a), "");
+    assert!(!Path::new("/run/lab/elsewhere").exists());
     Outcome::Passed
 }
 
-/// The configuration vanishes between its test and the start of the new program.
 fn no_configuration(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
-    let program = format!("/run/lab/{}-program", a.id());
-    fs::copy(ctx.daemon.path(), &program).expect("copy");
+    let program = copy(&a, &ctx.daemon);
     let mut run = master(&a, &Daemon::Vrrpd(program.clone().into()));
-    let script = format!(
-        "#!/bin/sh\n[ \"$1\" = -t ] || rm {}\nexec {} \"$@\"\n",
-        run.conf_file.display(),
-        ctx.daemon.path()
-    );
-    let new = format!("{program}.new");
-    fs::write(&new, script).expect("write");
-    fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).expect("chmod");
-    fs::rename(&new, &program).expect("rename");
-    request_restart(&run, &ctx.daemon);
+    let command = format!("rm {}", run.conf_file.display());
+    request_restart_after(&command, &program, &run, &ctx.daemon);
     assert_cleaned_up(&a, &mut run);
     Outcome::Passed
+}
+
+/// If the test of the configuration shows it, nothing is replaced.
+fn unsafe_pid_file(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let mut run = master(&a, &ctx.daemon);
+    chmod(&run.pid_file, 0o666);
+    request_restart(&run, &ctx.daemon);
+    wait_until(SOON, "it is refused", || {
+        run.log()
+            .contains("restart refused, this version continues")
+            || !run.alive()
+    });
+    assert!(run.alive() && a.has(VIP), "{}", run.log());
+    Outcome::Passed
+}
+
+/// A copy of the daemon that can be replaced.
+fn copy(a: &Node, daemon: &Daemon) -> String {
+    let program = format!("/run/lab/{}-program", a.id());
+    fs::copy(daemon.path(), &program).expect("copy");
+    program
 }
 
 // ---- files ----
