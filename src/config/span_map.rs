@@ -36,3 +36,33 @@ impl SpanMap {
         self.0.get(key).copied()
     }
 }
+
+/// The position in a list of each of its names. It is made of a [`SpanMap`], for its size.
+#[derive(Debug, Default)]
+pub(crate) struct NameIndex(SpanMap);
+
+impl NameIndex {
+    /// Adds a name with its position; the first of equal names counts.
+    pub(crate) fn add(&mut self, name: &str, position: usize) {
+        let position = Span {
+            start: u32::try_from(position).unwrap_or(u32::MAX),
+            ..Span::default()
+        };
+        self.0.earlier_or_insert(name, position);
+    }
+
+    /// The index of the names of a list.
+    pub(crate) fn of<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        let mut index = NameIndex::default();
+        for (position, name) in names.enumerate() {
+            index.add(name, position);
+        }
+        index
+    }
+
+    /// The position of a name.
+    pub(crate) fn get(&self, name: &str) -> Option<usize> {
+        let position = self.0.get(name)?.start;
+        usize::try_from(position).ok()
+    }
+}

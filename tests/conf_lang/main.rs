@@ -6,7 +6,10 @@ mod cpu;
 #[path = "../support/golden.rs"]
 mod golden;
 mod golden_files;
+#[path = "../support/host.rs"]
+mod host;
 mod hostile;
+mod linear;
 #[path = "../support/rng.rs"]
 mod rng;
 mod small;

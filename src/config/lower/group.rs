@@ -10,6 +10,7 @@ use super::track::TrackLine;
 use super::{Lowering, first};
 use crate::config::diag::{Severity, Span};
 use crate::config::model::{SyncGroup, Tracked, VrrpInstance};
+use crate::config::span_map::NameIndex;
 use crate::config::tree::{Node, Word};
 use crate::types::{GroupId, InstanceId};
 
@@ -21,8 +22,9 @@ impl Lowering<'_> {
         instances: &mut [VrrpInstance],
     ) -> Vec<SyncGroup> {
         let mut groups = Vec::new();
+        let names = NameIndex::of(instances.iter().map(|instance| &*instance.name));
         for node in top.all("vrrp_sync_group") {
-            groups.extend(self.sync_group(node, groups.len(), instances));
+            groups.extend(self.sync_group(node, groups.len(), &names, instances));
         }
         groups
     }
@@ -32,11 +34,17 @@ impl Lowering<'_> {
         &mut self,
         node: &Node,
         nth: usize,
+        names: &NameIndex,
         instances: &mut [VrrpInstance],
     ) -> Option<SyncGroup> {
         let fields = Fields::inside(node);
         let (name, span) = (first(node)?, node.keyword.span);
-        let members = self.members(&fields, name, nth, instances);
+        let members = self.members(&fields, name, names, |index| {
+            let instance = instances.get_mut(index)?;
+            // Already in another group, which has been reported.
+            let free = instance.sync_group.is_none();
+            free.then(|| instance.sync_group = Some(GroupId(nth)))
+        });
         if members.is_empty() {
             let message = format!("sync group `{name}` has no member that can run; left out");
             let help = "write the names of its instances: `group { NAME … }`";
@@ -70,20 +78,14 @@ impl Lowering<'_> {
         &mut self,
         fields: &Fields<'_>,
         name: &str,
-        nth: usize,
-        instances: &mut [VrrpInstance],
+        names: &NameIndex,
+        mut join: impl FnMut(usize) -> Option<()>,
     ) -> Vec<InstanceId> {
         let mut members = Vec::new();
         for item in fields.items("group") {
             for Word { text, span, .. } in core::iter::once(&item.keyword).chain(&item.args) {
-                let mut named = instances.iter_mut().enumerate();
-                match named.find(|(_, instance)| *instance.name == **text) {
-                    // Already in another group, which has been reported.
-                    Some((_, instance)) if instance.sync_group.is_some() => {}
-                    Some((index, instance)) => {
-                        instance.sync_group = Some(GroupId(nth));
-                        members.push(InstanceId(index));
-                    }
+                match names.get(text) {
+                    Some(index) => members.extend(join(index).map(|()| InstanceId(index))),
                     None => {
                         let message = format!(
                             "instance `{text}` is left out, so sync group `{name}` runs without it"

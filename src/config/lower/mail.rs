@@ -6,6 +6,7 @@ use super::Lowering;
 use super::fields::Fields;
 use crate::config::model::SmtpSettings;
 use crate::config::schema::value;
+use crate::config::span_map::SpanMap;
 
 impl Lowering<'_> {
     /// The mail settings; `None` if they are incomplete, which is reported if an `smtp_alert` needs
@@ -18,8 +19,9 @@ impl Lowering<'_> {
         let items = global_defs.items("notification_email");
         let words = items.flat_map(|item| core::iter::once(&item.keyword).chain(&item.args));
         let mut to: Vec<String> = Vec::new();
+        let mut known = SpanMap::default();
         for word in words {
-            if !to.iter().any(|known| **known == *word.text) {
+            if known.earlier_or_insert(&word.text, word.span).is_none() {
                 to.push(word.text.to_string());
             }
         }

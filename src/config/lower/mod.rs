@@ -33,7 +33,7 @@ use super::Host;
 use super::diag::{Diags, Severity, Span};
 use super::model::{Address, Auth, Config, Global, VrrpInstance};
 use super::source::Sources;
-use super::span_map::SpanMap;
+use super::span_map::{NameIndex, SpanMap};
 use super::tree::{Block, Word};
 use crate::types::InstanceId;
 use address::AddressList;
@@ -59,7 +59,7 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, sources: &Sources, diags: &mu
         routes: 0,
         next_priority: NextPriority::default(),
         names: Names::new(host, &global_defs),
-        track_group_names: track_group_names(&top),
+        track_groups: track_groups(&top),
         objects: TrackedObjects::default(),
         vmacs: SpanMap::default(),
         scripts: ScriptDefaults::default(),
@@ -127,8 +127,8 @@ struct Lowering<'a> {
     next_priority: NextPriority,
     /// Names of routing tables, realms and so on.
     names: Names<'a>,
-    /// Names of the `track_group` blocks.
-    track_group_names: Vec<Box<str>>,
+    /// Positions of the `track_group` blocks.
+    track_groups: NameIndex,
     /// Names of the macvlan interfaces so far.
     vmacs: SpanMap,
     /// Objects that can be tracked.
@@ -267,8 +267,7 @@ impl Lowering<'_> {
 
     /// The index of a `track_group` by its name.
     fn track_group(&mut self, word: &Word) -> Option<usize> {
-        let mut names = self.track_group_names.iter();
-        let index = names.position(|name| *name == word.text);
+        let index = self.track_groups.get(&word.text);
         if index.is_none() {
             let message = format!("unknown track_group `{}`; ignored", word.text);
             self.warn(word.span, message);
@@ -278,12 +277,15 @@ impl Lowering<'_> {
 
     /// The instances of each `track_group`. The checker has reported unknown names.
     fn track_groups(&self, top: &Fields<'_>, instances: &[VrrpInstance]) -> Vec<Vec<InstanceId>> {
+        let names = NameIndex::of(instances.iter().map(|one| &*one.name));
         let members = |node| {
             let fields = Fields::inside(node);
             let items = fields.items("group");
             let words = items.flat_map(|item| core::iter::once(&item.keyword).chain(&item.args));
-            let position = |word: &Word| instances.iter().position(|one| *one.name == *word.text);
-            words.filter_map(position).map(InstanceId).collect()
+            words
+                .filter_map(|word| names.get(&word.text))
+                .map(InstanceId)
+                .collect()
         };
         top.all("track_group").map(members).collect()
     }
@@ -300,10 +302,7 @@ impl Lowering<'_> {
     }
 }
 
-/// The names of the `track_group` blocks.
-fn track_group_names(top: &Fields<'_>) -> Vec<Box<str>> {
-    top.all("track_group")
-        .filter_map(first)
-        .map(Box::from)
-        .collect()
+/// The positions of the `track_group` blocks.
+fn track_groups(top: &Fields<'_>) -> NameIndex {
+    NameIndex::of(top.all("track_group").filter_map(first))
 }

@@ -9,7 +9,7 @@ use super::instance::InstanceBlock;
 use super::{Lowering, first, number};
 use crate::config::diag::{Severity, Span};
 use crate::config::model::{InitFile, ParamMatch, Script, Track, TrackFile, TrackProcess, Tracked};
-use crate::config::span_map::SpanMap;
+use crate::config::span_map::{NameIndex, SpanMap};
 use crate::config::tree::Node;
 use crate::types::IfName;
 
@@ -17,10 +17,15 @@ use crate::types::IfName;
 #[derive(Debug, Default)]
 pub(super) struct TrackedObjects<'a> {
     definitions: Vec<Definition<'a>>,
+    /// Positions in `definitions`, by block and name.
+    index: NameIndex,
     pub(super) scripts: Vec<Script>,
     pub(super) files: Vec<TrackFile>,
     pub(super) processes: Vec<TrackProcess>,
 }
+
+/// Most objects that are tracked. A mistake in a `~SEQ` must not start processes without end.
+const MAX_OBJECTS: usize = 8192;
 
 /// A block that defines an object.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +59,13 @@ struct ObjectKind {
     tracked: fn(usize) -> Tracked,
     /// Consequence of not being tracked, as in the message.
     unused: &'static str,
+}
+
+impl ObjectKind {
+    /// Key of an object in the index.
+    fn key(&self, name: &str) -> String {
+        format!("{} {name}", self.block)
+    }
 }
 
 static KINDS: [ObjectKind; 3] = [
@@ -102,6 +114,8 @@ impl<'a> Lowering<'a> {
         for kind in &KINDS {
             for node in top.all(kind.block) {
                 let Some(name) = first(node) else { continue };
+                let nth = self.objects.definitions.len();
+                self.objects.index.add(&kind.key(name), nth);
                 self.objects.definitions.push(Definition {
                     kind,
                     name,
@@ -167,7 +181,7 @@ impl<'a> Lowering<'a> {
             }
         }
         lines.retain(|line| {
-            let key = format!("{:?}", line.track.object);
+            let key = object_key(&line.track);
             let duplicate = known.earlier_or_insert(&key, line.span).is_some();
             if duplicate {
                 let message = format!("`{}` is already tracked; line ignored", line.name);
@@ -187,6 +201,10 @@ impl<'a> Lowering<'a> {
         own: &IfName,
         owner: bool,
     ) {
+        let mut known = SpanMap::default();
+        for track in &*tracks {
+            known.earlier_or_insert(&object_key(track), Span::default());
+        }
         for TrackLine { track, name, span } in lines {
             if owner && track.weight != 0 {
                 let message =
@@ -197,7 +215,7 @@ impl<'a> Lowering<'a> {
                     "`{own}` is the interface of the instance, which is always tracked; line ignored"
                 );
                 self.note(span, message);
-            } else if !tracks.iter().any(|known| known.object == track.object) {
+            } else if known.earlier_or_insert(&object_key(&track), span).is_none() {
                 tracks.push(track);
             }
         }
@@ -207,8 +225,7 @@ impl<'a> Lowering<'a> {
 
     /// The object of this name, and its weight.
     fn object(&mut self, kind: &'static ObjectKind, name: &str) -> Option<(Tracked, Weight)> {
-        let mut definitions = self.objects.definitions.iter();
-        let nth = definitions.position(|one| one.kind.block == kind.block && one.name == name)?;
+        let nth = self.objects.index.get(&kind.key(name))?;
         let Definition { node, state, .. } = *self.objects.definitions.get(nth)?;
         let index = match state {
             DefinitionState::Lowered(index) => Some(index),
@@ -243,6 +260,21 @@ impl<'a> Lowering<'a> {
 
     /// Lowers an object; its index in the list of its kind.
     fn lower_object(&mut self, kind: &ObjectKind, name: &str, node: &Node) -> Option<usize> {
+        let TrackedObjects {
+            scripts,
+            files,
+            processes,
+            ..
+        } = &self.objects;
+        let count = scripts.len().saturating_add(files.len());
+        if count.saturating_add(processes.len()) >= MAX_OBJECTS {
+            let message = format!(
+                "more than {MAX_OBJECTS} tracked scripts, files and processes; the rest are left out"
+            );
+            self.diags
+                .report(Severity::Error, node.keyword.span, message);
+            return None;
+        }
         let fields = Fields::inside(node);
         let index = match (kind.tracked)(0) {
             Tracked::Script(_) => match self.script(name, &fields) {
@@ -280,6 +312,11 @@ impl<'a> Lowering<'a> {
             init_fail: fields.has("init_fail"),
         })
     }
+}
+
+/// A key for each object.
+fn object_key(track: &Track) -> String {
+    format!("{:?}", track.object)
 }
 
 /// A line `NAME [weight N [reverse|noreverse]]`; `default` is the weight of the object.

@@ -108,8 +108,8 @@ impl Lowering<'_> {
 
     /// The lines of a group; `None` if it has none, which has been reported.
     fn group_lines(&mut self, name: &str, node: &Node, shared: &Shared<'_>) -> Option<Vec<Entry>> {
-        let mut groups = shared.groups.iter();
-        let Some(group) = groups.find(|group| first(group) == Some(name)) else {
+        let nth = shared.group_index.get(name);
+        let Some(group) = nth.and_then(|nth| shared.groups.get(nth)) else {
             let message =
                 format!("unknown virtual_server_group `{name}`; the virtual server is left out");
             let help = format!("define `virtual_server_group {name} {{ … }}`");

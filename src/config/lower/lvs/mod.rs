@@ -29,7 +29,7 @@ use super::{Lowering, first, number, seconds};
 use crate::config::diag::Severity;
 use crate::config::model::{Lvs, VrrpInstance};
 use crate::config::schema::value;
-use crate::config::span_map::SpanMap;
+use crate::config::span_map::{NameIndex, SpanMap};
 use crate::config::tree::Node;
 use crate::types::ipvs::{IpProtocol, ServiceKey};
 
@@ -43,6 +43,10 @@ const MAX_SERVERS: usize = 16_384;
 struct Shared<'a> {
     /// `virtual_server_group` blocks.
     groups: Vec<&'a Node>,
+    /// Positions of the groups.
+    group_index: NameIndex,
+    /// Number of virtual servers of each group so far.
+    group_uses: Vec<usize>,
     /// `global_defs`.
     global: &'a Fields<'a>,
     /// Services so far.
@@ -51,8 +55,6 @@ struct Shared<'a> {
     service_count: usize,
     /// Number of real servers so far.
     server_count: usize,
-    /// The group name of each virtual server of a group so far.
-    group_uses: Vec<&'a str>,
     /// `SSL` has a `ca`: certificates of servers are verified.
     verify_certificates: bool,
     /// `checker_log_all_failures`.
@@ -61,6 +63,20 @@ struct Shared<'a> {
     server_smtp_alert: bool,
     /// Default of `smtp_alert` in virtual servers.
     service_smtp_alert: bool,
+}
+
+impl Shared<'_> {
+    /// Counts a virtual server of a group. Returns the number of those before it.
+    fn use_group(&mut self, name: &str) -> usize {
+        let nth = self.group_index.get(name);
+        match nth.and_then(|nth| self.group_uses.get_mut(nth)) {
+            Some(uses) => {
+                *uses = uses.saturating_add(1);
+                uses.saturating_sub(1)
+            }
+            None => 0,
+        }
+    }
 }
 
 /// Blocks in which a setting may stand; the first takes precedence.
@@ -101,13 +117,16 @@ impl<'l> Lowering<'l> {
     ) -> Lvs {
         let alert = global.boolean("smtp_alert_checker");
         let alert = alert.or_else(|| global.boolean("smtp_alert"));
+        let groups: Vec<&Node> = top.all("virtual_server_group").take(MAX_SERVICES).collect();
+        let names = groups.iter().map(|node| first(node).unwrap_or_default());
         let mut shared = Shared {
-            groups: top.all("virtual_server_group").take(MAX_SERVICES).collect(),
+            group_index: NameIndex::of(names),
+            group_uses: vec![0; groups.len()],
+            groups,
             global,
             services: SpanMap::default(),
             service_count: 0,
             server_count: 0,
-            group_uses: Vec::new(),
             verify_certificates: Fields::merged(top.all("SSL")).has("ca"),
             log_all_failures: global.boolean("checker_log_all_failures").unwrap_or(false),
             // As in keepalived, real servers send mail by default.
@@ -158,7 +177,9 @@ impl<'l> Lowering<'l> {
     fn report_unused_groups(&mut self, shared: &Shared<'_>) {
         for node in &shared.groups {
             let name = first(node).unwrap_or_default();
-            if !shared.group_uses.contains(&name) {
+            let nth = shared.group_index.get(name);
+            let uses = nth.and_then(|nth| shared.group_uses.get(nth));
+            if uses == Some(&0) {
                 let message =
                     format!("virtual_server_group `{name}` has no virtual_server and no effect");
                 let help = format!("write `virtual_server group {name} {{ … }}`, or remove it");

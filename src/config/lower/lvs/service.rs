@@ -107,13 +107,11 @@ impl Lowering<'_> {
         let span = node.keyword.span;
         if !fields.has("real_server") {
             // The checker has reported it.
-            shared.group_uses.extend(group_name(node));
+            group_name(node).map(|name| shared.use_group(name));
             return None;
         }
         let subject = self.subject(node, &fields, shared);
-        let nth = shared.group_uses.iter();
-        let nth = nth.filter(|name| Some(**name) == group_name(node)).count();
-        shared.group_uses.extend(group_name(node));
+        let nth = group_name(node).map_or(0, |name| shared.use_group(name));
         let subject = subject?;
         let protocol = self.protocol(&fields, &subject, span);
         let services = self.services(&subject, protocol.unwrap_or(IpProtocol::Udp), span, shared);
