@@ -306,6 +306,19 @@ impl Engine {
         self.refresh_if_dirty(cx);
     }
 
+    /// The machine was suspended for this long, in which the monotonic clock stood still.
+    pub fn suspended(&mut self, now: Instant, time: Duration, system: &mut dyn System) {
+        let cx = &mut Cx::new(now, system);
+        log::warn!(
+            target: "vrrp",
+            "the machine was suspended for {} ms; instances listen for other masters before they continue",
+            time.as_millis()
+        );
+        for id in self.routers.ids() {
+            self.handle_event(cx, id, Event::Suspended(time));
+        }
+    }
+
     /// Sets the timer of an instance to its next deadline.
     fn rearm(&mut self, id: InstanceId) {
         if let Some(router) = self.routers.get(id) {

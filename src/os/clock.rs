@@ -22,6 +22,46 @@ pub(super) fn uptime() -> Duration {
     Duration::from_nanos(read(ClockId::CLOCK_BOOTTIME))
 }
 
+/// Detects that the machine was suspended: `CLOCK_BOOTTIME` goes on, `CLOCK_MONOTONIC` stands still.
+///
+/// A virtual machine that its host stops (paused, migrated, restored from a snapshot) sees neither
+/// go on, so this cannot detect it. Its wall clock may be set forward afterwards, but so does NTP at
+/// the start of every router without a battery-backed clock, which must not cost mastership.
+#[derive(Debug)]
+pub(super) struct Suspension {
+    /// The largest difference of the two clocks so far, in nanoseconds.
+    difference: u64,
+}
+
+/// A smaller growth of the difference is not a suspension: the clocks are read one after the other.
+const SUSPENDED: u64 = 100_000_000;
+
+impl Suspension {
+    pub(super) fn new() -> Self {
+        Suspension {
+            difference: difference(),
+        }
+    }
+
+    /// For how long the machine was suspended since the last call, if it was.
+    pub(super) fn detect(&mut self) -> Option<Duration> {
+        self.grown_to(difference())
+    }
+
+    fn grown_to(&mut self, difference: u64) -> Option<Duration> {
+        let growth = difference.saturating_sub(self.difference);
+        self.difference = self.difference.max(difference);
+        (growth >= SUSPENDED).then(|| Duration::from_nanos(growth))
+    }
+}
+
+/// How much more time `CLOCK_BOOTTIME` has counted. Read first, so that an interruption in between
+/// does not look like a suspension.
+fn difference() -> u64 {
+    let boot = read(ClockId::CLOCK_BOOTTIME);
+    boot.saturating_sub(read(ClockId::CLOCK_MONOTONIC))
+}
+
 /// Wall clock, monotonic clock and the offset of the local time zone.
 pub(super) fn wall() -> Clock {
     let realtime = clock_gettime(ClockId::CLOCK_REALTIME).unwrap_or(TimeSpec::new(0, 0));
@@ -77,4 +117,27 @@ pub(super) fn nanos(time: &TimeSpec) -> Option<u64> {
     let seconds = u64::try_from(time.tv_sec()).ok()?;
     let nanos = u64::try_from(time.tv_nsec()).ok()?;
     Some(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_growth_that_reading_the_clocks_cannot_cause_is_a_suspension() {
+        let mut suspension = Suspension { difference: 1_000 };
+        for (difference, seconds) in [
+            (1_000, None),
+            (900, None),
+            (50_001_000, None),
+            (1_000, None),
+            (3_050_001_000, Some(3)),
+            (3_000_000_000, None),
+            (3_050_001_000, None),
+            (5_050_001_000, Some(2)),
+        ] {
+            let want = seconds.map(Duration::from_secs);
+            assert_eq!(suspension.grown_to(difference), want, "{difference}");
+        }
+    }
 }

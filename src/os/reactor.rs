@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use nix::sys::prctl;
 
+use super::clock::Suspension;
 use super::clock::{self, ReceiveTime};
 use super::dumps::{DumpKind, Dumps};
 use super::linux::Linux;
@@ -107,6 +108,7 @@ pub struct Reactor<'a> {
     fixed_len: usize,
     dumps: Dumps,
     auto_priority: AutoPriority,
+    suspension: Suspension,
     /// [`Linux::generation`] of the poll list.
     generation: Option<u32>,
     buffer: Buffer,
@@ -139,6 +141,7 @@ impl<'a> Reactor<'a> {
             fixed_len: 0,
             dumps: Dumps::default(),
             auto_priority: AutoPriority::default(),
+            suspension: Suspension::new(),
             generation: None,
             buffer: Buffer::new(),
             event_buffer: vec![0; BUFFER_LEN],
@@ -212,6 +215,10 @@ impl<'a> Reactor<'a> {
         }
         loop {
             let backlog = self.wait()?;
+            // Before packets: the next one may come from a router that became master meanwhile.
+            if let Some(time) = self.suspension.detect() {
+                self.engine.suspended(clock::now(), time, &mut self.linux);
+            }
             self.read_packets(backlog);
             if self.is_ready(LINK_EVENTS) {
                 self.read_link_events();

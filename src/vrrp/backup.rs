@@ -137,7 +137,7 @@ impl Backup {
 }
 
 impl Instance {
-    fn span(&self, timer: TimerKind, interval: Centis) -> Duration {
+    pub(super) fn span(&self, timer: TimerKind, interval: Centis) -> Duration {
         let (version, priority) = (self.params.version, self.effective_priority());
         match timer {
             TimerKind::StartupDelay => Duration::ZERO,
@@ -178,6 +178,22 @@ impl Instance {
                 backup.pending = None;
             }
         }
+    }
+
+    /// After a suspension: what the timer has waited before it does not count. A master that resigned
+    /// has a successor by now.
+    pub(super) fn backup_suspended(&mut self, now: Instant) {
+        let State::Backup(backup) = &mut self.state else {
+            return;
+        };
+        backup.preempt = None;
+        let timer = match backup.timer {
+            timer @ (TimerKind::StartupDelay | TimerKind::OneInterval) => timer,
+            TimerKind::Down | TimerKind::Skew | TimerKind::LateListen | TimerKind::GroupRetry => {
+                TimerKind::Down
+            }
+        };
+        self.arm(now, timer);
     }
 
     pub(super) fn backup_priority_changed(&mut self, now: Instant) {

@@ -48,6 +48,9 @@ pub enum Event<'a> {
     /// The daemon stops or the instance is removed: resigns (priority 0) and withdraws the
     /// addresses.
     Stop,
+    /// The machine was suspended for this long: the monotonic clock stood still, and nothing was
+    /// received.
+    Suspended(Duration),
     /// An advert for this VRID arrived. The checks of RFC 9568 §7.1 that need the configuration are
     /// made here.
     Advert(&'a Received<'a>),

@@ -102,6 +102,7 @@ impl Instance {
                 hold_until: now.after(startup_delay),
             }),
             Event::Stop => self.on_stop(out),
+            Event::Suspended(time) => self.on_suspended(now, time, out),
             Event::Advert(received) => self.on_advert(now, received, out),
             Event::PacketsLost { at } => self.packets_lost(at),
             Event::Timer => match self.state {
@@ -264,6 +265,16 @@ impl Instance {
                 TimerKind::Down
             };
             self.become_backup(now, timer, None, Reason::Startup, out);
+        }
+    }
+
+    /// A peer may have become master meanwhile, without an advert in the queue that would show it.
+    fn on_suspended(&mut self, now: Instant, time: Duration, out: &mut Actions) {
+        match self.state {
+            State::Init | State::Fault => {}
+            State::Resuming(resume) => self.abandon_resume(now, resume, out),
+            State::Backup(_) => self.backup_suspended(now),
+            State::Master(_) => self.master_suspended(now, time, out),
         }
     }
 

@@ -8,8 +8,12 @@
 //! **After a stall** longer than our peers' down interval, a peer may have been master and the
 //! neighbors' ARP tables may point to it. The sockets are read before the timer is served, and no
 //! reply is sent until then: an advert of higher priority in the queue makes us yield without
-//! having sent anything. If there is none, the timer's advert replies to all of lower priority. A
-//! suspended machine may not have queued their adverts at all, so gratuitous ARP is sent again.
+//! having sent anything. If there is none, the timer's advert replies to all of lower priority, and
+//! gratuitous ARP is sent again.
+//!
+//! **After a suspension** of the machine that was as long, nothing was queued. The instance stays
+//! master but sends nothing for one interval and skew, in which a peer that is master is heard, and
+//! then does the same.
 
 use core::time::Duration;
 
@@ -26,6 +30,8 @@ pub(super) struct Master {
     since: Instant,
     /// When the next periodic advert is due.
     advert_at: Instant,
+    /// After a suspension: nothing is sent before `advert_at`.
+    listening: bool,
     /// No reply before this time.
     no_reply_until: Instant,
     /// Another address owner (priority 255) with a lower address than ours.
@@ -49,6 +55,7 @@ impl Master {
         Master {
             since: now,
             advert_at: now.after(interval.saturating_sub(params.stagger)),
+            listening: false,
             no_reply_until: now,
             rival: None,
         }
@@ -87,12 +94,40 @@ impl Instance {
             self.become_backup(now, TimerKind::Down, None, Reason::SequenceExhausted, out);
             return;
         }
+        let mut listened = false;
         if let State::Master(master) = &mut self.state {
             master.advert_at = timers::next_period(due, interval, now);
+            listened = core::mem::take(&mut master.listening);
         }
         self.push(Action::SendAdvert(self.effective_priority()), out);
-        if self.exceeded_peer_down_interval(late) {
+        if listened || self.exceeded_peer_down_interval(late) {
             self.push(Action::Announce(Burst::Master), out);
+        }
+    }
+
+    /// After a suspension that was shorter than our peers' down interval, the next advert is due at
+    /// once; after a longer one, a peer may be master.
+    pub(super) fn master_suspended(&mut self, now: Instant, time: Duration, out: &mut Actions) {
+        let interval = self.params.advert_int.duration();
+        if self.must_stay_backup(time, interval) {
+            self.release(Release::Yield, out);
+            self.become_backup(now, TimerKind::Down, None, Reason::TimerExpired, out);
+            return;
+        }
+        let listen_until = now.after(self.span(TimerKind::LateListen, self.params.advert_int));
+        let State::Master(master) = &self.state else {
+            return;
+        };
+        let left = master.advert_at.since(now);
+        let late = time.saturating_add(now.since(master.advert_at));
+        let listen =
+            master.listening || self.exceeded_peer_down_interval(late.saturating_sub(left));
+        if let State::Master(master) = &mut self.state {
+            master.listening = listen;
+            master.advert_at = if listen { listen_until } else { now };
+        }
+        if listen {
+            self.push(Action::StopAnnouncing, out);
         }
     }
 
@@ -208,7 +243,8 @@ impl Instance {
         let State::Master(master) = &self.state else {
             return false;
         };
-        if now < master.no_reply_until
+        if master.listening
+            || now < master.no_reply_until
             || self.exceeded_peer_down_interval(now.since(master.advert_at))
         {
             return false;
@@ -228,7 +264,7 @@ impl Instance {
             return false;
         };
         let stalled = self.exceeded_peer_down_interval(now.since(master.advert_at));
-        winner.interval == self.params.advert_int && !stalled
+        winner.interval == self.params.advert_int && !stalled && !master.listening
     }
 
     fn yield_to(&mut self, now: Instant, received: &Received<'_>, why: Reason, out: &mut Actions) {

@@ -21,5 +21,6 @@ mod notify;
 mod reload;
 mod resume;
 mod routes;
+mod suspend;
 mod track;
 mod vmac;

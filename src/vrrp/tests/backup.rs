@@ -364,3 +364,18 @@ fn a_stalled_master_sends_nothing_before_its_sockets_are_read() {
         yielding(Reason::HigherPriority)
     );
 }
+
+#[test]
+fn the_down_timer_starts_again_after_a_suspension() {
+    let mut bench = Bench::started(v2());
+    bench.hear(from(HIGHER, 200));
+    bench.pass(3_000_000);
+    let slept = Event::Suspended(Duration::from_secs(60));
+    assert_eq!(bench.on(slept), []);
+    assert_eq!(bench.due(), DOWN_100);
+    // A master that resigned has a successor by now.
+    bench.hear(from(HIGHER, 0));
+    assert!(bench.due() < DOWN_100);
+    assert_eq!(bench.on(slept), []);
+    assert_eq!(bench.due(), DOWN_100);
+}

@@ -302,3 +302,62 @@ fn owner_ignore_adverts_ignores_all_adverts() {
     assert_eq!(bench.hear(from(LOWER, 255)), []);
     assert_eq!(bench.hear(from(LOWER, 0)), []);
 }
+
+// ---- a suspended machine ----
+
+const SUSPENDED: Event<'_> = Event::Suspended(Duration::from_secs(60));
+
+#[test]
+fn a_suspended_master_listens_before_it_announces_anything() {
+    let mut bench = Bench::master(v2());
+    bench.pass(300_000);
+    assert_eq!(bench.on(SUSPENDED), [Action::StopAnnouncing]);
+    let listen = bench.due();
+    assert!(listen > 1_000_000 && listen < 2_000_000, "{listen}");
+    // A peer of lower priority took over: it is not answered before the end.
+    bench.pass(500_000);
+    let out = bench.hear(from(HIGHER, 99));
+    assert!(!out.iter().any(|one| matches!(one, Action::SendAdvert(_))));
+    assert!(!out.iter().any(|one| matches!(one, Action::Announce(_))));
+    assert_eq!(bench.due(), listen - 500_000);
+    let announce = [
+        Action::SendAdvert(Priority(100)),
+        Action::Announce(Burst::Master),
+    ];
+    assert_eq!(bench.expire(), announce);
+    assert_eq!(bench.expire(), announce[..1], "as before");
+    assert_eq!(bench.hear(from(HIGHER, 99)).len(), 2, "answered again");
+}
+
+#[test]
+fn a_suspended_master_yields_to_the_stronger_one_without_a_packet() {
+    for higher_prio_send_advert in [false, true] {
+        let mut bench = Bench::master(Params {
+            higher_prio_send_advert,
+            ..v2()
+        });
+        bench.on(SUSPENDED);
+        let out = bench.hear(from(LOWER, 200));
+        assert_eq!(out, yielding(Reason::HigherPriority));
+    }
+}
+
+#[test]
+fn a_master_suspended_for_less_than_its_peers_wait_advertises_at_once() {
+    let mut bench = Bench::master(v2());
+    bench.pass(300_000);
+    let short = Event::Suspended(Duration::from_millis(1_500));
+    assert_eq!(bench.on(short), []);
+    assert_eq!(bench.due(), 0);
+    assert_eq!(bench.expire(), [Action::SendAdvert(Priority(100))]);
+}
+
+#[test]
+fn timer_expired_backup_counts_a_suspension() {
+    let mut bench = Bench::master(Params {
+        nopreempt: true,
+        timer_expired_backup: Some(3),
+        ..v2()
+    });
+    assert_eq!(bench.on(SUSPENDED), yielding(Reason::TimerExpired));
+}
