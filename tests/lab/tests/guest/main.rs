@@ -1,4 +1,5 @@
-//! Virtual servers on a kernel with IPVS: connections, health checks, and the kernel's table.
+//! What needs a machine of its own: virtual servers on a kernel with IPVS (connections, health checks,
+//! and the kernel's table), and suspension.
 
 mod checkers;
 mod checks;
@@ -7,6 +8,7 @@ mod failover;
 mod network;
 mod notifications;
 mod server;
+mod suspend;
 mod table;
 mod traffic;
 
@@ -23,6 +25,7 @@ fn main() {
         failover::TESTS,
         compare::TESTS,
         notifications::TESTS,
+        suspend::TESTS,
     ]
     .concat();
     let programs = checkers::PROGRAMS.into_iter().filter_map(find);

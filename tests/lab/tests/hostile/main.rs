@@ -12,7 +12,6 @@ mod senders;
 #[path = "../netns/support.rs"]
 #[allow(dead_code, reason = "every test takes what it needs")]
 mod support;
-mod suspend;
 mod values;
 
 use vrrpd_lab::suite;
@@ -30,7 +29,6 @@ fn main() {
         certificates::TESTS,
         growth::TESTS,
         values::TESTS,
-        suspend::TESTS,
     ]
     .concat();
     suite::main(&tests);
