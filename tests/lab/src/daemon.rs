@@ -282,7 +282,9 @@ impl Drop for Running {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
             eprintln!("--- end of {}", self.log.display());
-            for l in lines.iter().skip(lines.len().saturating_sub(15)) {
+            let shown = std::env::var("LAB_LOG_LINES").ok();
+            let shown = shown.and_then(|count| count.parse().ok()).unwrap_or(15);
+            for l in lines.iter().skip(lines.len().saturating_sub(shown)) {
                 eprintln!("    {l}");
             }
         }

@@ -89,6 +89,8 @@ pub(crate) struct Disturber<'a> {
     pub(crate) without: Vec<Kind>,
     /// The process of the first router is neither killed nor replaced, so that a leak shows.
     pub(crate) lasting: bool,
+    /// Prints each of them (`SOAK_VERBOSE`).
+    verbose: bool,
     next: usize,
 }
 
@@ -100,6 +102,7 @@ impl<'a> Disturber<'a> {
             counts: BTreeMap::new(),
             without: Vec::new(),
             lasting: false,
+            verbose: std::env::var_os("SOAK_VERBOSE").is_some(),
             next: 0,
         }
     }
@@ -136,6 +139,13 @@ impl<'a> Disturber<'a> {
             return;
         }
         *self.counts.entry(kind).or_default() += 1;
+        if self.verbose {
+            println!(
+                "soak: {} {kind:?} {}",
+                router.node.name,
+                router.run.log_len()
+            );
+        }
         match kind {
             LosesCarrier => router.node.carrier_down(),
             HasCarrier => router.node.carrier_up(),

@@ -6,7 +6,8 @@
 //! full; fork fails; a real server sends whatever it likes; and forged packets arrive all the time,
 //! at times as a flood. Afterwards everything must be as before: memory, descriptors, child
 //! processes, and every kernel object; and after shutdown nothing may be left. `SOAK_SEED` repeats
-//! a run, as far as timing allows.
+//! a run, as far as timing allows. After a failure the last lines of the logs are printed:
+//! `LAB_LOG_LINES` of them.
 //!
 //! Not here: jumps of the wall clock, which would concern the whole machine. The engine gets the
 //! time as a parameter, and its tests move it at will.

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use vrrpd_lab::private::DIR;
-use vrrpd_lab::{Daemon, Lab, Node, Running, process, sleep_ms, wait_for};
+use vrrpd_lab::{Daemon, Lab, Node, Running, process, sleep_ms, wait_for, wait_until};
 
 pub(crate) struct Router {
     pub(crate) node: Node,
@@ -137,9 +137,16 @@ fn small_disk(name: &str) -> String {
     path
 }
 
+/// Starts the daemon and waits until signals no longer end it.
 fn launch(daemon: &Daemon, node: &Node, text: &str, disk: &str) -> Running {
     let log = format!("--log-file={disk}/log");
-    daemon.start_in(node, text, &[], disk, &[&log])
+    // Dumps are written there.
+    let temporary = format!("TMPDIR={disk}");
+    let run = daemon.start_in(node, text, &["env", &temporary], disk, &[&log]);
+    wait_until(Duration::from_secs(20), "the daemon starts", || {
+        run.log_from(0).contains("Starting vrrpd")
+    });
+    run
 }
 
 /// Scripts that misbehave on request: they fail, hang, write without end, start processes without
@@ -193,7 +200,6 @@ fn configuration(name: &str, strong: bool, variant: u8) -> String {
     }}
     smtp_server 127.0.0.1 9
     smtp_connect_timeout 1
-    dump_directory {DIR}/{name}-disk
 }}
 vrrp_script check {{
     script {DIR}/{name}-check.sh
