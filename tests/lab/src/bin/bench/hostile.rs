@@ -15,17 +15,17 @@ const SOON: Duration = Duration::from_secs(10);
 const VIP: &str = "10.0.0.100";
 const INTERVAL: Ns = 100 * MS;
 
-struct Pair {
+pub(crate) struct Pair {
     a: Node,
     b: Node,
-    run_a: Running,
-    run_b: Running,
+    pub(crate) run_a: Running,
+    pub(crate) run_b: Running,
     cap: Capture,
-    lab: Lab,
+    pub(crate) lab: Lab,
 }
 
 /// The usual pair: v3, an advert every 100 ms.
-fn pair(daemon: &Daemon) -> Pair {
+pub(crate) fn pair(daemon: &Daemon) -> Pair {
     pair_of(daemon, |priority| Inst::new(51, priority, "10.0.0.100/24"))
 }
 
@@ -51,7 +51,7 @@ fn pair_of(daemon: &Daemon, inst: impl Fn(u8) -> Inst) -> Pair {
 impl Pair {
     /// The longest gap between adverts of the master, minus the interval, and adverts of the
     /// backup, since.
-    fn disturbance(&self, since: Ns) -> (Ns, i64) {
+    pub(crate) fn disturbance(&self, since: Ns) -> (Ns, i64) {
         let mut times: Vec<Ns> = self
             .cap
             .adverts(&self.a, 51, since)

@@ -6,6 +6,7 @@
 //! name.
 
 mod around;
+mod attack;
 mod bulk;
 mod cost;
 mod hostile;
@@ -53,6 +54,8 @@ const ALL: &[Measurement] = &[
     ("deleted address", hostile::deleted),
     ("frozen", hostile::frozen),
     ("forged", hostile::forged),
+    ("flood", attack::flood),
+    ("hostile page", attack::page),
     ("reload", around::reload),
     ("scripts", around::scripts),
 ];
