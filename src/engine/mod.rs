@@ -261,8 +261,8 @@ impl Engine {
     }
 
     /// Serves the timer of the protocol machine, if it is due. That of a backup is postponed while
-    /// packets are unread that arrived before its deadline: an advert may be behind a flood. This
-    /// is limited to one down interval, in case the time of their arrival is not known.
+    /// packets are unread that arrived before its deadline: an advert may be behind a flood. After
+    /// an interval, those still unread count as lost.
     fn expire_machine(&mut self, cx: &mut Cx<'_>, id: InstanceId) -> Progress {
         let Some(router) = self.routers.get(id) else {
             return Progress::Served;
@@ -276,10 +276,15 @@ impl Engine {
         {
             let reception = cx.system.reception(on);
             let unread = reception.read_until.is_some_and(|until| until < due);
-            if unread && cx.now.since(due) < machine.down_interval() {
+            if unread && cx.now.since(due) < machine.interval() {
                 return Progress::Postponed;
             }
-            if let Some(at) = reception.lost_at {
+            let lost_at = if unread {
+                Some(cx.now)
+            } else {
+                reception.lost_at
+            };
+            if let Some(at) = lost_at {
                 self.deliver(cx, id, Event::PacketsLost { at });
             }
         }

@@ -382,7 +382,7 @@ impl<'a> Reactor<'a> {
                         .next_deadline()
                         .is_some_and(|at| at <= clock::now())
                 };
-                nth % DATAGRAMS_PER_TIMER == 0 && due()
+                nth.is_multiple_of(DATAGRAMS_PER_TIMER) && due()
             }
             Backlog::AfterStall { woke } => last.arrived.is_some_and(|at| at >= woke),
         }

@@ -154,13 +154,22 @@ impl Instance {
     /// How long the master must be silent before this router takes over.
     #[must_use]
     pub fn down_interval(&self) -> Duration {
-        let interval = match &self.state {
+        self.span(TimerKind::Down, self.timer_interval())
+    }
+
+    /// The advert interval that timers are computed from.
+    #[must_use]
+    pub fn interval(&self) -> Duration {
+        self.timer_interval().duration()
+    }
+
+    fn timer_interval(&self) -> Centis {
+        match &self.state {
             State::Backup(backup) => backup.interval,
             State::Init | State::Resuming(_) | State::Fault | State::Master(_) => {
                 self.params.advert_int
             }
-        };
-        self.span(TimerKind::Down, interval)
+        }
     }
 
     /// Arms the timer, during the startup delay from its end on.

@@ -526,9 +526,10 @@ fn down_timer_waits_for_packets_that_arrived_before_its_deadline_and_a_master_do
 fn flood_that_cannot_be_read_does_not_keep_a_backup_from_taking_over() {
     let (mut kernel, mut engine) = under_flood();
     kernel.reception.read_until = Some(at(0));
-    // The down interval, as long again for unread packets, and one interval and skew because the
-    // timer is late.
-    run(&mut engine, &mut kernel, at(1_300));
+    // Twice the down interval, each with one interval for unread packets.
+    run(&mut engine, &mut kernel, at(915));
+    assert_eq!(state(&engine, "VI_7"), VrrpState::Backup);
+    run(&mut engine, &mut kernel, at(930));
     assert_eq!(state(&engine, "VI_7"), VrrpState::Master);
 }
 
