@@ -220,25 +220,27 @@ fn is_within(text: &str, from: u32, to: u32) -> bool {
 /// The limits of an argument whose values are replaced by the nearer limit beyond them.
 #[must_use]
 pub fn limits(arg: &Arg) -> Option<(String, String)> {
-    match arg {
-        Arg::Most(from, to) => Some((from.to_string(), to.to_string())),
-        Arg::Span(from, to) | Arg::Time(from, to) => Some((seconds(*from), seconds(*to))),
-        _ => None,
+    if let Arg::Most(from, to) = arg {
+        return Some((from.to_string(), to.to_string()));
     }
+    let (Arg::Span(from, to) | Arg::Time(from, to)) = arg else {
+        return None;
+    };
+    Some((seconds(*from), seconds(*to)))
 }
 
 /// On which side of the limits of its argument a number or time is. `None`: within them, wrong in
 /// another way, or there are none.
 #[must_use]
 pub fn beyond(arg: &Arg, text: &str) -> Option<Ordering> {
-    let (from, to) = match arg {
+    let micro = |millis: u32| u64::from(millis).saturating_mul(1000);
+    let (from, to) = if let Arg::Most(_, to) = arg {
         // Too few is not what was meant.
-        Arg::Most(_, to) => (0, u64::try_from(*to).ok()?.saturating_mul(1_000_000)),
-        Arg::Span(from, to) | Arg::Time(from, to) => (
-            u64::from(*from).saturating_mul(1000),
-            u64::from(*to).saturating_mul(1000),
-        ),
-        _ => return None,
+        (0, u64::try_from(*to).ok()?.saturating_mul(1_000_000))
+    } else if let Arg::Span(from, to) | Arg::Time(from, to) = arg {
+        (micro(*from), micro(*to))
+    } else {
+        return None;
     };
     let whole = matches!(arg, Arg::Most(..));
     let text = text.strip_prefix('+').filter(|_| whole).unwrap_or(text);
