@@ -283,6 +283,31 @@ pub(crate) fn set_scheduler(priority: u8) -> nix::Result<()> {
     Errno::result(result).map(drop)
 }
 
+/// Gives up real-time priority and a negative niceness that the process has inherited.
+pub(crate) fn drop_priority() -> nix::Result<()> {
+    const PRIO_PROCESS: libc::c_long = 0;
+    /// What the system call returns for niceness 0; more for a negative one.
+    const ORDINARY: libc::c_long = 20;
+    // SAFETY: both take numbers only; by number for the reasons above.
+    let (policy, priority) = unsafe {
+        (
+            libc::syscall(libc::SYS_sched_getscheduler, 0),
+            libc::syscall(libc::SYS_getpriority, PRIO_PROCESS, 0),
+        )
+    };
+    let policy = policy & !libc::c_long::from(libc::SCHED_RESET_ON_FORK);
+    if [libc::SCHED_FIFO, libc::SCHED_RR]
+        .map(libc::c_long::from)
+        .contains(&policy)
+    {
+        set_scheduler(0)?;
+    }
+    if priority > ORDINARY {
+        set_nice(0)?;
+    }
+    Ok(())
+}
+
 /// ppoll(2) without a signal mask; no timeout means for ever. The result is in `fds`; EINTR counts
 /// as nothing ready.
 pub(crate) fn ppoll(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> nix::Result<()> {

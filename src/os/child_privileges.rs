@@ -2,7 +2,7 @@
 //!
 //! | The program runs as | It gets |
 //! |---|---|
-//! | another user than the daemon | no capability, and `no_new_privs`: nor can it get one by a set-user-ID program or file capabilities |
+//! | another user than the daemon | no capability, and `no_new_privs`: nor can it get one by a set-user-ID program or file capabilities; no terminal, no priority over others |
 //! | the daemon's user, root | what that user gets when it executes a program |
 //! | the daemon's user, not root | of the daemon's capabilities those to configure the network |
 //!
@@ -40,6 +40,7 @@ pub(super) fn settle(user: User, daemon: User) -> Result<(), Refusal> {
     if user.uid != daemon.uid {
         leave_terminal()
             .and_then(|()| chdir(c"/"))
+            .and_then(|()| sys::drop_priority())
             .and_then(|()| drop_all())
             .map_err(Refusal::Privileges)
     } else if user.uid != 0 {

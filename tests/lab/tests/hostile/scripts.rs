@@ -48,6 +48,7 @@ setpriv --reuid=0 --clear-groups true 2>/dev/null && echo 'became root' >> $out.
 cat /etc/shadow >/dev/null 2>&1 && echo 'read /etc/shadow' >> $out.part
 setpriv --reuid=0 --clear-groups cat /etc/shadow >/dev/null 2>&1 && echo 'read /etc/shadow as root' >> $out.part
 ( : < /dev/tty ) 2>/dev/null && echo 'opened the terminal' >> $out.part
+echo \"niceness and policy $(cut -d' ' -f19,41 /proc/self/stat)\" >> $out.part
 pwd >> $out.part
 mv $out.part $out";
 
@@ -160,17 +161,17 @@ fn under_root(ctx: &Ctx) -> Outcome {
     if !has_users() {
         return one_user();
     }
-    // On a terminal, as when somebody tries a configuration.
+    // On a terminal, as when somebody tries a configuration, and with priority over others.
     let terminal = [
         "sh",
         "-c",
-        "cd /root && exec script -qefc \"$*\" /dev/null",
+        "cd /root && exec chrt --rr 5 nice -n -5 script -qefc \"$*\" /dev/null",
         "sh",
     ];
     let report = attempts(ctx, "nobody nogroup", &terminal);
     assert_no_success(&report);
     assert_lines(&report, &NO_CAPABILITIES);
-    assert_lines(&report, &["Groups: 65534", "/"]);
+    assert_lines(&report, &["Groups: 65534", "niceness and policy 0 0", "/"]);
     let home = report.lines().any(|line| line == "/root");
     assert!(!home, "a directory that it may not enter:\n{report}");
     Outcome::Passed
