@@ -288,13 +288,10 @@ pub(crate) fn drop_priority() -> nix::Result<()> {
     const PRIO_PROCESS: libc::c_long = 0;
     /// What the system call returns for niceness 0; more for a negative one.
     const ORDINARY: libc::c_long = 20;
-    // SAFETY: both take numbers only; by number for the reasons above.
-    let (policy, priority) = unsafe {
-        (
-            libc::syscall(libc::SYS_sched_getscheduler, 0),
-            libc::syscall(libc::SYS_getpriority, PRIO_PROCESS, 0),
-        )
-    };
+    // SAFETY: takes numbers only; called by number because musl's function always fails.
+    let policy = unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) };
+    // SAFETY: takes numbers only.
+    let priority = unsafe { libc::syscall(libc::SYS_getpriority, PRIO_PROCESS, 0) };
     let policy = policy & !libc::c_long::from(libc::SCHED_RESET_ON_FORK);
     if [libc::SCHED_FIFO, libc::SCHED_RR]
         .map(libc::c_long::from)
