@@ -87,6 +87,8 @@ pub struct Options {
     pub subsystems: Subsystems,
     /// `-u`: file mode creation mask.
     pub umask: Option<u16>,
+    /// `--seccomp`: allow only the system calls that the daemon uses.
+    pub seccomp: bool,
     /// `-s`: the network namespace to run in.
     pub namespace: Option<String>,
     /// A message for each option that was accepted without effect.
@@ -205,6 +207,8 @@ static TABLE: &[Row] = &[
         "file mode creation mask, in octal"),
     row('s', "namespace", Required("NAME"), Text(|o, v| o.namespace = Some(v.to_owned())),
         "network namespace to run in (ip-netns(8))"),
+    long_only("seccomp", Value::None, Flag(|o| o.seccomp = true),
+        "refuse system calls that vrrpd does not\nneed, if the configuration runs no programs"),
     row('V', "dont-release-vrrp", Value::None, Flag(|o| o.dont_release_vrrp = true),
         "leave virtual addresses in the kernel when\nstopping"),
     row('I', "dont-release-ipvs", Value::None, Flag(|o| o.dont_release_ipvs = true),

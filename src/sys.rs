@@ -2,6 +2,7 @@
 //! function.
 
 pub(crate) mod caps;
+pub(crate) mod seccomp;
 
 use std::ffi::CString;
 use std::fs::File;

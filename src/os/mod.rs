@@ -35,6 +35,7 @@ pub mod respawn;
 pub mod restart;
 pub mod sched;
 pub mod sd_notify;
+pub mod seccomp;
 pub mod signals;
 #[cfg(feature = "mail")]
 mod smtp_sender;

@@ -123,6 +123,8 @@ impl Privileges {
     /// Keeps what is needed and gives up the rest, and logs what is kept if that is new. A refusal by
     /// the kernel is a warning: without the daemon there would be no router.
     pub fn keep(&mut self, mut needs: Needs, process: &ProcessSettings) {
+        // `no_new_privs` may have been set since.
+        self.exec = Exec::of_process();
         let needed = self.set_of(&needs);
         let mut with_root = needs.program_of_root.take();
         if self.exec == Exec::RegainsNothing {
@@ -217,6 +219,8 @@ fn hides_processes(mountinfo: &str) -> bool {
 /// its files waits until then, because it takes time.
 #[derive(Debug)]
 pub struct Plan {
+    /// For messages: a program that the configuration runs.
+    pub first_program: Option<String>,
     needs: Needs,
     tracks_processes: bool,
     files: Files,
@@ -230,7 +234,12 @@ impl Plan {
         if read_by_privilege {
             needs.add(Capability::DacReadSearch, &"files of the configuration");
         }
+        let mut first_program = None;
+        config.each_program(&mut |purpose, _| {
+            first_program.get_or_insert_with(|| purpose.to_string());
+        });
         Plan {
+            first_program,
             needs,
             tracks_processes: !config.track_processes.is_empty(),
             files: Files::new(config, pid_file),

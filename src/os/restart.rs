@@ -23,13 +23,26 @@ use super::clock;
 use super::host::own_user;
 use super::instance_lock::{self, InstanceLock};
 use super::reactor::{ProcessRequest, Reactor};
+use super::seccomp::Seccomp;
 use crate::config::model::Command;
 use crate::engine::system::{Exit, System, error_text};
 use crate::sys::{self, Words};
 
 /// Environment variables of a successor: its pid, and the descriptor of its lock. Children do not
 /// inherit them; what others inherit has another pid.
-pub(super) const VARIABLES: [&str; 2] = [instance_lock::SUCCESSOR, instance_lock::DESCRIPTOR];
+pub(super) const VARIABLES: [&str; 3] = [
+    instance_lock::SUCCESSOR,
+    instance_lock::DESCRIPTOR,
+    FILTERED,
+];
+/// Environment variable that is set if the seccomp filter of the predecessor is active.
+const FILTERED: &str = "VRRPD_SECCOMP";
+
+/// Whether the seccomp filter of the predecessor is active.
+pub(super) fn is_filtered() -> bool {
+    let is_set = std::env::var_os(FILTERED).is_some_and(|value| !value.is_empty());
+    is_set && instance_lock::is_successor()
+}
 
 /// Time limit for the new program's test of the configuration.
 const TEST_LIMIT: Duration = Duration::from_secs(30);
@@ -80,13 +93,14 @@ impl Successor {
 
     /// Executes the program in this process, which keeps the lock. Returns only when that fails.
     #[must_use]
-    pub fn exec(&self, lock: Option<&InstanceLock>) -> io::Error {
+    pub fn exec(&self, lock: Option<&InstanceLock>, seccomp: &Seccomp) -> io::Error {
         let program = self.program.clone().into_os_string();
         let argv = [program].into_iter().chain(self.args.iter().cloned());
         let own = |name: &OsString| VARIABLES.iter().any(|own| name == own);
         let others = std::env::vars_os().filter(|(name, _)| !own(name));
         let descriptor = lock.map_or_else(String::new, InstanceLock::pass_on);
-        let values = [getpid().to_string(), descriptor];
+        let filtered = if seccomp.is_active() { "1" } else { "" };
+        let values = [getpid().to_string(), descriptor, filtered.to_owned()];
         let own = VARIABLES.map(OsString::from).into_iter();
         let own = own.zip(values.map(OsString::from));
         let environment = others.chain(own).map(|(mut text, value)| {

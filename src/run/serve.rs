@@ -20,6 +20,7 @@ use crate::os::reactor::{ProcessRequest, Reactor};
 use crate::os::restart::Successor;
 use crate::os::sched;
 use crate::os::sd_notify;
+use crate::os::seccomp::Seccomp;
 use crate::os::signals::Signals;
 use crate::os::state_file::StateFile;
 
@@ -54,6 +55,7 @@ pub(super) struct Daemon<'a> {
     pub(super) pid_file: Option<&'a Path>,
     /// As they were when the process started.
     pub(super) privileges: Privileges,
+    pub(super) seccomp: Seccomp,
 }
 
 impl<'a> Daemon<'a> {
@@ -85,8 +87,7 @@ impl<'a> Daemon<'a> {
             let plan = self.plan(&config);
             match self.start_loop(config, state) {
                 Ok(reactor) => {
-                    let needs = self.privileges.needs(plan);
-                    self.privileges.keep(needs, &reactor.global().process);
+                    self.give_up_rights(plan, &reactor.global().process);
                     self.run_loop(reactor, &mut running, received, ready)
                 }
                 Err(error) => {
@@ -120,6 +121,15 @@ impl<'a> Daemon<'a> {
                 log::error!("cannot remove addresses, routes and services: {why}");
             }
         }
+    }
+
+    /// To be called once the daemon is up.
+    fn give_up_rights(&mut self, plan: Plan, process: &ProcessSettings) {
+        if self.options.seccomp {
+            self.seccomp.install(plan.first_program.as_deref());
+        }
+        let needs = self.privileges.needs(plan);
+        self.privileges.keep(needs, process);
     }
 
     fn plan(&self, config: &Config) -> Plan {
@@ -172,7 +182,7 @@ impl<'a> Daemon<'a> {
                         continue;
                     }
                     reactor.prepare_restart();
-                    break Err(self.successor.exec(self.lock));
+                    break Err(self.successor.exec(self.lock, &self.seccomp));
                 }
                 Ok(ProcessRequest::Stop) => break Ok(()),
                 Err(error) => break Err(error),
@@ -222,6 +232,7 @@ impl<'a> Daemon<'a> {
     ) -> Result<Reload, String> {
         let mut plan = self.plan(&config);
         let (old, new) = (&reactor.global().process, &config.global.process);
+        self.seccomp.check(plan.first_program.as_deref())?;
         plan.add_change(old, new);
         let needs = self.privileges.needs(plan);
         match self.privileges.missing(&needs) {

@@ -29,6 +29,7 @@ use crate::os::privileges::Privileges;
 use crate::os::respawn;
 use crate::os::restart::Successor;
 use crate::os::sched;
+use crate::os::seccomp::Seccomp;
 use crate::os::signals::Signals;
 use crate::os::state_file::StateFile;
 
@@ -124,6 +125,7 @@ fn launch(options: &Options) -> Result<Outcome, Failure> {
         lock: pid_file.as_ref().map(PidFile::lock),
         pid_file: pid_file.as_ref().map(PidFile::path),
         privileges: Privileges::at_start(),
+        seccomp: Seccomp::at_start(),
     };
     Ok(daemon.run(config, state.unwrap_or_default(), ready))
 }
@@ -148,6 +150,7 @@ fn clean_up(options: &Options) {
         lock: None,
         pid_file: None,
         privileges: Privileges::at_start(),
+        seccomp: Seccomp::at_start(),
     };
     daemon.clean_up(config, StateFile::beside(&pid_file));
 }

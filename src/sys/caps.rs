@@ -15,6 +15,7 @@ pub(crate) struct Cap(pub(crate) u8);
 impl Cap {
     pub(crate) const NET_ADMIN: Cap = Cap(12);
     pub(crate) const NET_RAW: Cap = Cap(13);
+    pub(crate) const SYS_ADMIN: Cap = Cap(21);
 
     /// All capabilities that the sets have room for; a kernel has fewer.
     fn all() -> impl Iterator<Item = Cap> {

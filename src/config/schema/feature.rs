@@ -15,17 +15,20 @@ pub enum Feature {
     Json,
     /// `uci2conf`: conversion of OpenWrt's UCI configuration.
     Uci,
+    /// A filter of system calls.
+    Seccomp,
 }
 
 impl Feature {
     /// All of them.
-    pub const ALL: [Feature; 6] = [
+    pub const ALL: [Feature; 7] = [
         Feature::Lvs,
         Feature::Tls,
         Feature::Regex,
         Feature::Mail,
         Feature::Json,
         Feature::Uci,
+        Feature::Seccomp,
     ];
 
     /// The name as in `cargo build --features`.
@@ -38,6 +41,7 @@ impl Feature {
             Feature::Mail => "mail",
             Feature::Json => "json",
             Feature::Uci => "uci",
+            Feature::Seccomp => "seccomp",
         }
     }
 
@@ -51,6 +55,7 @@ impl Feature {
             Feature::Mail => cfg!(feature = "mail"),
             Feature::Json => cfg!(feature = "json"),
             Feature::Uci => cfg!(feature = "uci"),
+            Feature::Seccomp => cfg!(feature = "seccomp"),
         }
     }
 
@@ -59,7 +64,12 @@ impl Feature {
     pub fn how_to_get(self) -> String {
         let flavor = match self {
             Feature::Uci => "openwrt",
-            Feature::Lvs | Feature::Tls | Feature::Regex | Feature::Mail | Feature::Json => "full",
+            Feature::Lvs
+            | Feature::Tls
+            | Feature::Regex
+            | Feature::Mail
+            | Feature::Json
+            | Feature::Seccomp => "full",
         };
         let name = self.name();
         format!("install the {flavor} flavor, or build with `--features {name}`")

@@ -29,6 +29,10 @@ pub(crate) const TESTS: &[Test] = &[
         "daemon_of_another_user_gives_up_what_it_was_given_in_vain",
         other_user,
     ),
+    Test::new(
+        "seccomp_filter_survives_restarts_and_refuses_programs",
+        seccomp,
+    ),
 ];
 
 const KILL: u64 = 1 << 5;
@@ -192,16 +196,8 @@ fn restart_and_stop(ctx: &Ctx) -> Outcome {
     let inst = inst.line("virtual_routes { 10.77.0.0/16 via 10.0.0.9 }");
     let mut run = start(&ctx.daemon, &a, &Conf::of(&[inst]).text());
     assert_sets(&run, NETWORK);
-    let pid = run.pid();
     let before = run.log().matches("Capabilities kept:").count();
-    let number = Command::new(ctx.daemon.path())
-        .arg("--signum=RESTART")
-        .output();
-    let number = String::from_utf8(number.expect("it runs").stdout).expect("a number");
-    let status = Command::new("kill")
-        .args([format!("-{}", number.trim()), pid.to_string()])
-        .status();
-    assert!(status.expect("kill").success());
+    send(&run, &signal_number(&ctx.daemon, "RESTART"));
     wait_until(SOON, "the next one is up", || {
         run.log().matches("Capabilities kept:").count() > before
     });
@@ -255,5 +251,80 @@ fn other_user(ctx: &Ctx) -> Outcome {
     let why = "it needs CAP_SETGID (vrrp_script chk), which was given up at the start; stop and start vrrpd";
     assert!(log.contains(why), "{log}");
     assert!(a.has(VIP));
+    Outcome::Passed
+}
+
+/// Whether a process has a seccomp filter; `None` on a kernel without.
+fn has_filter(pid: u32) -> Option<bool> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).expect("status");
+    let mode = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Seccomp:"))?;
+    Some(mode.trim() == "2")
+}
+
+fn signal_number(daemon: &Daemon, name: &str) -> String {
+    let output = Command::new(daemon.path())
+        .arg(format!("--signum={name}"))
+        .output();
+    let text = String::from_utf8(output.expect("it runs").stdout).expect("a number");
+    text.trim().to_owned()
+}
+
+fn send(run: &Running, number: &str) {
+    let status = Command::new("kill")
+        .args([format!("-{number}"), run.pid().to_string()])
+        .status();
+    assert!(status.expect("kill").success());
+}
+
+fn seccomp(ctx: &Ctx) -> Outcome {
+    if has_filter(std::process::id()).is_none() {
+        return Outcome::Skipped("the kernel has no seccomp".into());
+    }
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let dump = format!("/run/lab/{}.data", a.id());
+    let text = conf().global(&format!("state_dump_file {dump}")).text();
+    let option = ["sh", "-c", "exec \"$@\" --seccomp", "sh"];
+    let mut run = ctx.daemon.start_text(&a, &text, &option);
+    wait_until(SOON, "it is master", || a.has(VIP));
+    wait_until(SOON, "the filter", || has_filter(run.pid()) == Some(true));
+    let watch = Watch::start(&a);
+    let since = vrrpd_lab::now();
+
+    // It does what it did.
+    send(&run, &signal_number(&ctx.daemon, "DATA"));
+    wait_until(SOON, "a dump", || fs::exists(&dump).unwrap_or(false));
+    run.reload(&text.replace("priority 200", "priority 201"));
+    assert!(run.log().contains("Reload finished"));
+    let number = signal_number(&ctx.daemon, "RESTART");
+    let restarts = |run: &Running| run.log().matches("MASTER STATE: resumed").count();
+    for count in 1..=2 {
+        send(&run, &number);
+        wait_until(SOON, "it continues", || restarts(&run) == count);
+        assert_eq!(has_filter(run.pid()), Some(true));
+    }
+    let filters = run.log().matches("Seccomp filter active").count();
+    assert_eq!(filters, 1, "the filter is inherited and not added again");
+
+    // A program would inherit it.
+    run.reload(&with_script("root"));
+    let why = "it runs a program (vrrp_script chk), which the seccomp filter of this process does not allow; stop and start vrrpd";
+    assert!(run.log().contains(why), "{}", run.log());
+    assert!(!watch.removed(ip(VIP), since));
+    run.term();
+    assert!(run.wait_exit(SOON).expect("it ends").success());
+    assert!(!a.has(VIP));
+
+    // So there is none where programs are run.
+    let run = ctx.daemon.start_text(&a, &with_script("root"), &option);
+    wait_until(SOON, "it is master", || a.has(VIP));
+    let log = run.log();
+    assert!(
+        log.contains("--seccomp: no filter: the configuration runs programs (vrrp_script chk)"),
+        "{log}"
+    );
+    assert_eq!(has_filter(run.pid()), Some(false));
     Outcome::Passed
 }
