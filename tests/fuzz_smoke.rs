@@ -143,6 +143,7 @@ survivors! {
     state_survives_mutations_and_round_trips: "state",
     track_file_survives_mutations_and_round_trips: "track_file",
     smtp_survives_mutations: "smtp_reply",
+    packets_without_the_key_change_counters_only: "receive",
     config_survives_mutations: "config",
     command_survives_mutations_and_round_trips: "command",
     #[cfg(feature = "lvs")]

@@ -20,6 +20,7 @@ pub(crate) fn of(target: &str) -> (Vec<Vec<u8>>, Format) {
     match target {
         "vrrp" => (adverts(), plain),
         "ipv4_vrrp" => (packets(|_| 0), fixed(ipv4_length)),
+        "receive" => (received(), plain),
         "arp" | "ndisc" => (packets(|_| 0), plain),
         "netlink_msg" => (messages("netlink"), fixed(netlink_length)),
         "ipvs_reply" => (messages("ipvs"), fixed(netlink_length)),
@@ -68,6 +69,23 @@ fn adverts() -> Vec<Vec<u8>> {
         _ => 14,
     });
     seeds.extend(hex::goldens("signed").into_iter().map(|(_, bytes)| bytes));
+    seeds
+}
+
+/// The first byte chooses the instance, see the target. From another router, for VRID 51.
+fn received() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for mut packet in packets(|_| 0) {
+        let header_len = usize::from(packet[0] & 15) * 4;
+        if packet[0] >> 4 != 4 {
+            continue;
+        }
+        packet[12..16].copy_from_slice(&[192, 0, 2, 2]);
+        // Behind the authentication header, if there is one.
+        let message = header_len + if packet[9] == 51 { 24 } else { 0 };
+        packet[message + 1] = 51;
+        seeds.extend((0..8).map(|choice| [&[choice], packet.as_slice()].concat()));
+    }
     seeds
 }
 
@@ -141,6 +159,8 @@ const HTTP_REPLIES: &[&str] = &[
     "\x04HTTP/1.0 404 Not Found\r\nServer: x\r\n\r\nnot here",
     "\x07HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n10;a=b\r\n0123456789abcdef\r\n0\r\nA: b\r\n\r\n",
     "\x00HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
+    "\x0dHTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabcdxabcy",
+    "\x31HTTP/1.0 200 OK\r\n\r\n<h1>\u{e4}\u{20ac} up</h1>\n",
     "\x02HTTP/1.1 302 Found\r\nLocation: https://example.org/\r\n\r\n",
 ];
 

@@ -1,12 +1,15 @@
 //! Replies to health checks.
 
+use std::sync::LazyLock;
+
 use vrrpd::check::dns::DnsCheck;
 use vrrpd::check::http::HttpCheck;
 use vrrpd::check::smtp::SmtpCheck;
 use vrrpd::check::{CheckMachine, NetworkCheckBuilder, SocketEvent, Step};
-use vrrpd::config::model::lvs::{CheckKind, Http, HttpProtocol, Ssl, Target, Udp, Url};
+use vrrpd::config::model::lvs::{CheckKind, Http, HttpProtocol, Pattern, Ssl, Target, Udp, Url};
 
 use super::Reach;
+use super::config::host::FakeHost;
 
 pub(super) fn target() -> Target {
     Target {
@@ -48,11 +51,51 @@ fn run_check<'a>(
     }
 }
 
+/// Patterns as a configuration has them; `None` for 0 and in a build without patterns.
+fn pattern(choice: u8) -> Option<Pattern> {
+    static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
+        let regexes = [
+            "[a-z]{0,20}y",
+            "^<h1>.* up</h1>$",
+            "(?i)UP|^$",
+            "\\w+\\s{1,3}\\d",
+            ".{3}$",
+        ];
+        let url = |regex| format!("url {{\npath /\nregex \"{regex}\"\nregex_min_offset 1\n}}\n");
+        let urls: String = regexes.iter().map(url).collect();
+        let text = format!(
+            "virtual_server 192.0.2.1 80 {{\nprotocol TCP\nlb_algo rr\nlb_kind NAT\nreal_server 192.0.2.2 80 {{\n\
+             HTTP_GET {{\n{urls}}}\n}}\n}}\n"
+        );
+        let host = FakeHost {
+            text: &text,
+            complete: true,
+        };
+        let loaded = vrrpd::config::load("patterns.conf", &host);
+        let services = loaded.config.lvs.virtual_servers.iter();
+        let servers = services.flat_map(|service| &service.real_servers);
+        let checks = servers.flat_map(|server| &server.checks);
+        let urls = checks.flat_map(|check| match &check.kind {
+            CheckKind::Http(_, http) => http.urls.clone(),
+            _ => Vec::new(),
+        });
+        let patterns: Vec<Pattern> = urls.filter_map(|url| url.pattern).collect();
+        assert_eq!(
+            patterns.len(),
+            regexes.len() * usize::from(cfg!(feature = "regex"))
+        );
+        patterns
+    });
+    PATTERNS
+        .get(usize::from(choice & 7).checked_sub(1)?)
+        .cloned()
+}
+
 /// HTTP replies: every run ends, error texts are printable, and segmentation does not matter.
 pub(crate) fn http_reply(data: &[u8]) -> Reach {
     let (choice, answer) = data.split_first().unwrap_or((&0, &[]));
     let url = Url {
-        pattern: None,
+        pattern: pattern(choice >> 3),
         path: "/".into(),
         digest: (choice & 1 != 0).then_some([0; 16]),
         statuses: vec![(200, 299), (404, 404)],

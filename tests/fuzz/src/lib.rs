@@ -25,6 +25,9 @@ mod check;
 mod config;
 #[cfg(feature = "lvs")]
 mod ipvs;
+mod receive;
+#[path = "../../support/mod.rs"]
+mod support;
 #[cfg(all(feature = "lvs", feature = "tls"))]
 mod tls;
 #[cfg(feature = "uci")]
@@ -78,6 +81,7 @@ pub const TARGETS: &[Target] = &[
     target("state", state, 1),
     target("track_file", track_file, 1),
     target("smtp_reply", smtp_reply, 3),
+    target("receive", receive::receive, 40),
     target("config", config::config, 500),
     target("command", config::command, 4),
     #[cfg(feature = "lvs")]
