@@ -54,7 +54,7 @@ pub(super) static CHECKERS: &[Keyword] = &[
 #[rustfmt::skip]
 static SSL_ROWS: &[Keyword] = &[
     row!("password", [Arg::Str], B, "", "Password of the private key"),
-    row!("ca", [Arg::Str], B, "", "File with the trusted CA certificates, in PEM format"),
+    row!("ca", [Arg::Str], B, "", "File with the trusted CA certificates, in PEM format; without it certificates are not verified, and without a server name (enable_sni, sni_name) not for which name"),
     row!("certificate", [Arg::Str], B, "", "File with the client certificate, in PEM format"),
     row!("key", [Arg::Str], B, "", "File with the private key, in PEM format"),
 ];

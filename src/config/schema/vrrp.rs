@@ -60,13 +60,13 @@ static CORE: &[Keyword] = &[
     row!("version", [Arg::Int(2, 3)], A, "", "VRRP version, 2 or 3; IPv6 always uses 3; default: vrrp_version"),
     row!("native_ipv6", [], B, "", "Send adverts over IPv6 although the first VIP is IPv4"),
     row!("authentication", [], S, "", "Authentication of VRRPv2 adverts (removed from the protocol by RFC 3768)").block(&AUTHENTICATION),
-    row!("auth_hmac", [], B, "", "HMAC signature of adverts, as in keepalived since 2.4").block(&HMAC),
+    row!("auth_hmac", [], B, "", "HMAC signature of adverts, as in keepalived since 2.4; in mode enforce (and with auth_type AH) an advert must also come from a unicast peer or a network of the interface, that of an address there or in virtual_ipaddress, and have one of our addresses").block(&HMAC),
     row!("nopreempt", [], S, "", "Do not preempt a lower priority master; only with state BACKUP"),
     row!("preempt", [], A, "", "Preempt a lower priority master (the default)"),
     row!("preempt_delay", [Arg::Secs(0, 1_000_000)], S, "0", "Delay in seconds before preempting a lower priority master, 0-1000; only with state BACKUP"),
     row!("accept", [], A, "", "Accept packets to the VIPs even if not the address owner (the default)"),
     row!("no_accept", [], A, "", "Drop packets to the VIPs by nftables unless the router is the address owner"),
-    row!("skip_check_adv_addr", [Arg::Bool], A, "", "Check the addresses in an advert only if it comes from another master than the previous one; default: vrrp_skip_check_adv_addr"),
+    row!("skip_check_adv_addr", [Arg::Bool], A, "", "Check the addresses in an advert only if it comes from another master than the previous one; with a key (auth_hmac, AH) an advert must always have one of our addresses; default: vrrp_skip_check_adv_addr"),
     row!("strict_mode", [Arg::Bool], A, "", "Enforce the RFC as vrrp_strict does, for this instance; default: vrrp_strict"),
     row!("debug", [Arg::Opt(&Arg::Int(0, 4))], S, "0", "Debug level, 0-4").no_effect(Reason::LogDetail),
     row!("kernel_rx_buf_size", [COUNT], C, "", "Size of the receive buffer, in bytes").no_effect(Reason::SocketBuffers),
@@ -84,7 +84,7 @@ static HMAC_ROWS: &[Keyword] = &[
     row!("active_key", [Arg::Int(1, 255)], B, "", "ID of the key that adverts are signed with"),
     row!("time_window", [Arg::Int(1, 300)], B, "", "Maximum difference of the clocks in seconds, 1-300; default: three advert intervals, at least 5"),
     row!("anti_replay", [Arg::Choice(&"time monotonic")], B, "time", "Replay protection: time: by time stamp within time_window; monotonic: by increasing sequence number"),
-    row!("mode", [Arg::Choice(&"enforce permissive receive-only")], B, "enforce", "enforce: drop adverts without a valid signature; permissive: accept them; receive-only: accept them and do not sign"),
+    row!("mode", [Arg::Choice(&"enforce permissive receive-only")], B, "enforce", "enforce: drop adverts without a valid signature; permissive: accept those without a signature; receive-only: the same, and do not sign"),
 ];
 
 #[rustfmt::skip]

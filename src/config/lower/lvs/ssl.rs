@@ -44,9 +44,8 @@ impl Lowering<'_> {
         };
         let servers = servers.iter().flat_map(|server| &server.real_servers);
         let checks = servers.flat_map(|server| &server.checks);
-        let unnamed = checks.filter(|check| match &check.kind {
-            CheckKind::Http(_, http) => http.tls && http.sni.is_none(),
-            _ => false,
+        let unnamed = checks.filter(|check| {
+            matches!(&check.kind, CheckKind::Http(_, http) if http.tls && http.sni.is_none())
         });
         let count = unnamed.count();
         if count > 0 {
