@@ -407,18 +407,20 @@ mod tests {
         assert_eq!(schedule.next_deadline(), None);
     }
 
-    /// Frames per second of one address while `burst` is started every `period` ms.
-    fn frames_per_second(burst: Burst, period: u64, seconds: u64) -> Vec<usize> {
+    /// Frames of one address in each second while `burst` is started every `period` ms.
+    fn frames_per_second(burst: Burst, period: usize, seconds: u64) -> Vec<usize> {
         let mut schedule = Schedule::new(DEFAULTS, 1);
-        let mut frames = vec![0; seconds as usize];
-        for now in (0..seconds * 1000).step_by(period as usize).map(at) {
+        let mut frames = Vec::new();
+        for ms in (0..seconds * 1000).step_by(period) {
             if burst == Burst::Master {
                 schedule.stop();
             }
-            schedule.start(now, burst);
-            while schedule.next(now).is_some() {
-                frames[(now.as_nanos() / 1_000_000_000) as usize] += 1;
+            if ms / 1000 == frames.len() as u64 {
+                frames.push(0);
             }
+            schedule.start(at(ms), burst);
+            let sent = core::iter::from_fn(|| schedule.next(at(ms))).count();
+            *frames.last_mut().expect("this second") += sent;
         }
         frames
     }

@@ -423,8 +423,8 @@ fn authenticated_advert_of_another_segment_is_ignored() {
 }
 
 /// The packet with another TTL.
-fn with_ttl(packet: Vec<u8>, ttl: u8) -> Vec<u8> {
-    let parsed = ipv4::parse(&packet).unwrap();
+fn with_ttl(packet: &[u8], ttl: u8) -> Vec<u8> {
+    let parsed = ipv4::parse(packet).unwrap();
     let header = ipv4::Header {
         ttl,
         ..parsed.header
@@ -448,12 +448,12 @@ fn signature_is_verified_last_and_only_an_advert_that_passes_all_checks_uses_up_
     for (name, packet, failures) in unverified {
         let (stats, followed) = feed(
             with_hmac(HmacMode::Enforce, Some(5)),
-            &[with_ttl(packet, 47)],
+            &[with_ttl(&packet, 47)],
         );
         let counted = (stats.ip_ttl_err, stats.auth_ext_failure);
         assert_eq!((counted, followed), ((1, failures), false), "{name}");
     }
-    let captured = with_ttl(signed(1, 0xaa, now() + 9), 47);
+    let captured = with_ttl(&signed(1, 0xaa, now() + 9), 47);
     let packets = [captured, signed(1, 0xaa, now())];
     let (stats, followed) = feed(with_hmac(HmacMode::Enforce, Some(5)), &packets);
     assert_eq!((stats.auth_ext_replay, followed), (0, true));
