@@ -15,6 +15,9 @@ use crate::types::{Instant, sorted};
 
 /// Deadlines handled per iteration of the event loop.
 const MAX_PER_ITERATION: u32 = 16;
+/// Real servers compared with the kernel's table per iteration: a change of one compares all of its
+/// virtual server.
+const MAX_COMPARED: usize = 1000;
 /// After `ha_suspend` checks resume within this time: spread, but soon, because the service is in
 /// use.
 const RESUME_WITHIN: Duration = Duration::from_secs(1);
@@ -56,11 +59,20 @@ impl Lvs {
 
     /// Does what is due, up to a limit per iteration of the event loop.
     pub(super) fn run_checks(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
+        let mut compared = 0_usize;
         for _ in 0..MAX_PER_ITERATION {
             match self.checks.expire(cx, &self.conf, &mut shared.children) {
                 Progress::Nothing | Progress::Enough => break,
                 Progress::Some => {}
-                Progress::Changed(change) => self.apply_check(cx, shared, change),
+                Progress::Changed(change) => {
+                    let service = self.conf.virtual_servers.get(change.path.virtual_server);
+                    let servers = service.map_or(0, |one| one.real_servers.len());
+                    compared = compared.saturating_add(servers);
+                    self.apply_check(cx, shared, change);
+                }
+            }
+            if compared >= MAX_COMPARED {
+                break;
             }
         }
         shared.set_children_timer();
