@@ -45,6 +45,7 @@ use kernel::addresses::{AddressSet, Kind};
 use kernel::routes::RouteSet;
 use kernel::sockets::Socket;
 use shared::Shared;
+use slice::Slice;
 use sync_group::Group;
 use system::{Listener, System};
 use timers::{TimerKey, Timers};
@@ -212,12 +213,20 @@ impl Engine {
     pub fn expire(&mut self, now: Instant, system: &mut dyn System) {
         let cx = &mut Cx::new(now, system);
         let mut idle = true;
+        let start = cx.system.clock();
         for _ in 0..TimerKey::count(self.routers.len()) {
             match self.shared.timers.first() {
                 Some((at, key)) if at <= now => self.expire_timer(cx, key),
                 Some(_) | None => break,
             }
             idle = false;
+            // Starting scripts and the like takes long; adverts of all instances go out together.
+            let Some((_, key)) = self.shared.timers.first() else {
+                break;
+            };
+            if TimerKey::instance(key).is_none() && Slice::from(start).is_over(cx) {
+                break;
+            }
         }
         if idle {
             self.emit_logs_and_notifications(cx);

@@ -9,17 +9,17 @@
 use core::time::Duration;
 use std::io;
 
-use crate::config::model::{Config, SyncGroup, VrrpInstance};
+use crate::config::model::{Address, Config, SyncGroup, VrrpInstance};
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::instance::actions::GarpChange;
 use crate::engine::instance::messages;
 use crate::engine::instance::router::{Position, Router};
-use crate::engine::kernel::addresses::Kind;
+use crate::engine::kernel::addresses::{self, Kind};
 use crate::engine::kernel::vmac;
 use crate::engine::system::{System, error_text};
 use crate::engine::tracking::TrackedObjects;
-use crate::types::{InstanceId, Instant, VrrpState};
+use crate::types::{Cidr, InstanceId, Instant, VrrpState, sorted};
 use crate::vrrp::{self, Event};
 
 impl Engine {
@@ -60,7 +60,8 @@ impl Engine {
                 vmac::strip_vmac(conf);
             }
         }
-        self.remove_missing(cx, &instances);
+        let configured = configured(&instances, &static_addresses);
+        self.remove_missing(cx, &instances, &configured);
         self.shared.global = global;
         let tracked = TrackedObjects {
             scripts,
@@ -71,9 +72,11 @@ impl Engine {
         self.shared.open_fifos(cx, lvs.notify_fifo.as_ref());
         // A static address that has become virtual is removed before an instance adopts it.
         let statics = static_addresses.into_iter();
+        let links = &self.shared.interfaces;
         self.statics
-            .replace(cx, statics, Kind::Static, &self.shared.interfaces);
-        let new = self.change_instances(cx, instances, sync_groups);
+            .replace(cx, statics, Kind::Static, links, &configured);
+        self.shared.kernel_work = true;
+        let new = self.change_instances(cx, instances, sync_groups, &configured);
         self.track_groups = track_groups;
         self.static_routes
             .replace(cx, static_routes, static_rules, &self.shared.interfaces);
@@ -97,14 +100,16 @@ impl Engine {
     }
 
     /// Instances that are no longer configured resign and clean up.
-    fn remove_missing(&mut self, cx: &mut Cx<'_>, new: &[VrrpInstance]) {
+    fn remove_missing(&mut self, cx: &mut Cx<'_>, new: &[VrrpInstance], configured: &[Cidr]) {
         let stays = |router: &Router| new.iter().any(|conf| router.matches(conf));
         let gone = self.routers.iter().filter(|router| !stays(router));
         let gone: Vec<InstanceId> = gone.map(|router| router.id).collect();
         for &id in &gone {
             self.handle_event(cx, id, Event::Stop);
             if let Some(router) = self.routers.get_mut(id) {
-                router.withdraw_now(cx, &mut self.shared);
+                router.routes.withdraw_now(cx, &self.shared.interfaces);
+                router.remove_addresses(cx, &self.shared.interfaces, configured);
+                self.statics.retire(&mut router.addresses);
                 router.remove_vmac(cx, &mut self.shared);
             }
             self.emit_logs_and_notifications(cx);
@@ -120,6 +125,7 @@ impl Engine {
         cx: &mut Cx<'_>,
         new: Vec<VrrpInstance>,
         groups: Vec<SyncGroup>,
+        configured: &[Cidr],
     ) -> Vec<InstanceId> {
         let count = new.len();
         let mut old: Vec<Option<Router>> = self.routers.take().into_iter().map(Some).collect();
@@ -142,7 +148,8 @@ impl Engine {
             } else {
                 GarpChange::Changed
             };
-            let params = router.reconfigure(cx, &self.shared.interfaces, conf, position);
+            let links = &self.shared.interfaces;
+            let params = router.reconfigure(cx, links, conf, position, configured);
             changes.push(InstanceChange { id, params, garp });
             self.routers.push(router);
         }
@@ -183,11 +190,19 @@ impl Engine {
         self.dump_interfaces(cx)?;
         for &id in new {
             if let Some(router) = self.routers.get_mut(id) {
-                router.remove_leftover_addresses(cx, &self.shared);
+                router.withdraw_leftover_addresses(cx, &mut self.shared);
             }
         }
         Ok(())
     }
+}
+
+/// The addresses of a configuration as the kernel lists them, sorted.
+fn configured(instances: &[VrrpInstance], statics: &[Address]) -> Vec<Cidr> {
+    let virtuals = instances
+        .iter()
+        .flat_map(|conf| conf.vips.iter().chain(&conf.excluded_vips));
+    sorted(virtuals.chain(statics).map(addresses::listed).collect())
 }
 
 /// What a reload changes for an instance that stays.

@@ -18,6 +18,15 @@ pub(crate) struct Slice {
     end: Instant,
 }
 
+impl From<Instant> for Slice {
+    /// A slice that has started at this time.
+    fn from(start: Instant) -> Self {
+        Slice {
+            end: start.after(SLICE),
+        }
+    }
+}
+
 impl Slice {
     /// A slice that starts now and ends early if one of the timers becomes due.
     pub(crate) fn start(cx: &mut Cx<'_>, timers: &Timers) -> Self {

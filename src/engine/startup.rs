@@ -224,7 +224,7 @@ impl Engine {
         }
         self.flush(cx);
         self.finish_kernel_work(cx);
-        self.emit_logs_and_notifications(cx);
+        self.emit_all_logs_and_notifications(cx);
         self.with_lvs(|lvs, shared, _| lvs.stop(cx, shared));
         self.static_routes.withdraw_now(cx, &self.shared.interfaces);
         self.statics.withdraw_now(cx, &self.shared.interfaces);
@@ -248,16 +248,30 @@ impl Router {
         }
     }
 
+    /// The same, in steps.
+    pub(crate) fn withdraw_leftover_addresses(&mut self, cx: &Cx<'_>, shared: &mut Shared) {
+        let count = self.addresses.adopt(&shared.interfaces);
+        if count > 0 {
+            self.addresses.withdraw(cx.now);
+            shared.kernel_work = true;
+            self.log_leftover_addresses(count);
+        }
+    }
+
     /// Removes addresses that an earlier run has left, and returns their number.
     pub(crate) fn remove_leftover_addresses(&mut self, cx: &mut Cx<'_>, shared: &Shared) -> usize {
         let count = self.addresses.remove_leftovers(cx, &shared.interfaces);
         if count > 0 {
-            let name = &self.conf.name;
-            log::info!(
-                target: "vrrp",
-                "({name}) removed {count} addresses left over from an earlier run"
-            );
+            self.log_leftover_addresses(count);
         }
         count
+    }
+
+    fn log_leftover_addresses(&self, count: usize) {
+        let name = &self.conf.name;
+        log::info!(
+            target: "vrrp",
+            "({name}) removed {count} addresses left over from an earlier run"
+        );
     }
 }

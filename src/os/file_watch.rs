@@ -1,7 +1,7 @@
 //! Watches files with inotify. The watch is on the directory of each, so that it outlives a file
 //! that is replaced or removed.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
@@ -14,13 +14,14 @@ use super::open_file;
 /// Number of bytes read from a tracked file.
 const MAX_FILE: u64 = 4096;
 /// read(2) calls per iteration of the loop.
-const MAX_READS: u32 = 16;
+const MAX_READS: u32 = 4;
 
 /// The set of watched files.
 #[derive(Debug, Default)]
 pub(super) struct FileWatch {
     inotify: Option<Inotify>,
     dirs: Vec<WatchDescriptor>,
+    /// Sorted.
     names: Vec<OsString>,
 }
 
@@ -55,6 +56,8 @@ impl FileWatch {
                 let _ = self.add(&real);
             }
         }
+        self.names.sort();
+        self.names.dedup();
         for unused in old.iter().filter(|old| !self.dirs.contains(old)) {
             if let Some(inotify) = &self.inotify {
                 // Fails if the directory itself was removed.
@@ -95,7 +98,7 @@ impl FileWatch {
             return false;
         };
         let ours = |name: &Option<OsString>| match name {
-            Some(name) => self.names.iter().any(|known| OsStr::eq(known, name)),
+            Some(name) => self.names.binary_search(name).is_ok(),
             // The directory itself changed, or events were lost.
             None => true,
         };

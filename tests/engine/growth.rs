@@ -157,6 +157,26 @@ fn reload_while_addresses_are_installed_leaves_those_of_the_new_configuration() 
 }
 
 #[test]
+fn reload_that_removes_many_addresses_delays_no_advert() {
+    for instances in [2, 1] {
+        let (mut engine, mut kernel) = taking_over();
+        run(&mut engine, &mut kernel, at(3000));
+        assert_eq!(count(&kernel), MANY);
+        let mut new = config(0);
+        // The other one gets an address, or stays alone.
+        new.instances[1].vips.push(address(&nth(7), "eth0"));
+        let removed = new.instances.len() - instances;
+        new.instances.drain(..removed);
+        engine.reload(at(3001), new, &mut kernel);
+        run(&mut engine, &mut kernel, at(5000));
+        assert_eq!(count(&kernel), 1);
+        assert!(kernel.has(&nth(7)), "moved");
+        assert_eq!(kernel.has(VIP), instances == 2);
+        assert_on_time(&kernel, 8, at(3000), at(5000));
+    }
+}
+
+#[test]
 fn stop_while_addresses_are_installed_resigns_first_and_leaves_nothing() {
     let (mut engine, mut kernel) = taking_over();
     kernel.take_log();

@@ -10,6 +10,7 @@ use crate::engine::cx::Cx;
 use crate::engine::instance::messages;
 use crate::engine::instance::router::Router;
 use crate::engine::shared::Shared;
+use crate::engine::slice::Slice;
 use crate::types::{InstanceId, MasterInfo, VrrpState};
 use crate::vrrp::{Action, Actions, Burst, Event};
 
@@ -99,15 +100,21 @@ impl Engine {
     /// routes are as they should be. Called when nothing more urgent is due.
     pub(crate) fn emit_logs_and_notifications(&mut self, cx: &mut Cx<'_>) {
         let mut pending = core::mem::take(&mut self.shared.pending_actions);
+        let slice = Slice::from(cx.system.clock());
+        let mut over = false;
         pending.retain(|action| {
-            let wait = self.routers.get(action.id).is_some_and(Router::is_busy);
-            if !wait {
-                self.apply(cx, *action);
+            over = over || slice.is_over(cx);
+            if over || self.routers.get(action.id).is_some_and(Router::is_busy) {
+                return true;
             }
-            wait
+            self.apply(cx, *action);
+            false
         });
         self.shared.pending_actions = pending;
-        self.report_groups(cx);
+        // After their members.
+        if !over {
+            self.report_groups(cx);
+        }
     }
 
     /// The same for all instances.

@@ -294,7 +294,7 @@ impl Router {
         }
         if was_resuming {
             self.log_not_resumed("another router is master, or a requirement is not met");
-            self.addresses.adopt(&shared.interfaces);
+            self.withdraw_leftover_addresses(cx, shared);
             self.routes.adopt();
             self.withdraw(cx, shared);
         }

@@ -190,6 +190,7 @@ impl Router {
         interfaces: &Interfaces,
         mut conf: VrrpInstance,
         position: Position,
+        configured: &[Cidr],
     ) -> vrrp::Params {
         if conf.name != self.conf.name {
             log::info!(target: "vrrp", "({}) renamed, was {}", conf.name, self.conf.name);
@@ -199,7 +200,7 @@ impl Router {
         let rules = core::mem::take(&mut conf.rules);
         self.routes.replace(cx, routes, rules, interfaces);
         self.addresses
-            .replace(cx, addresses(&conf), kind(&conf), interfaces);
+            .replace(cx, addresses(&conf), kind(&conf), interfaces, configured);
         self.addresses.set_lease(conf.vip_lease);
         self.vips = advertised(&conf);
         self.garp
@@ -207,6 +208,19 @@ impl Router {
         self.garp_held = None;
         self.conf = conf;
         params(&self.conf, &self.vips, stagger(&self.conf, position))
+    }
+
+    /// The instance is no longer configured: removes its addresses as [`AddressSet::replace`] does.
+    pub(crate) fn remove_addresses(
+        &mut self,
+        cx: &mut Cx<'_>,
+        interfaces: &Interfaces,
+        configured: &[Cidr],
+    ) {
+        let none = core::iter::empty();
+        let kind = self.addresses.kind;
+        self.addresses
+            .replace(cx, none, kind, interfaces, configured);
     }
 
     /// Whether the kernel should have its addresses: it is master, or was until a moment ago and

@@ -5,6 +5,8 @@
 //! engine serves others. A set that is wanted or no longer wanted meanwhile starts another pass, so
 //! the latest state always wins.
 
+use core::time::Duration;
+
 use crate::config::model::Address;
 use crate::engine::cx::Cx;
 use crate::engine::kernel::addresses::{
@@ -17,6 +19,8 @@ use crate::netlink::{Ack, Batch, addr};
 use crate::types::Instant;
 use crate::types::errno::EEXIST;
 
+/// Time after which a step that removes what is no longer configured ends.
+const RETIRE: Duration = Duration::from_micros(200);
 /// Addresses looked at in one step.
 const SCAN: usize = 1024;
 
@@ -83,7 +87,7 @@ impl AddressSet {
 
     /// Whether a pass is in progress.
     pub(crate) fn is_busy(&self) -> bool {
-        self.pass.is_some()
+        self.pass.is_some() || !self.retired.is_empty()
     }
 
     /// When the addresses started to be installed; `None` if no pass that does is in progress.
@@ -99,6 +103,10 @@ impl AddressSet {
 
     /// Does one step of the pass in progress. Returns the result of the pass after the last one.
     pub(crate) fn step(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> Option<Outcome> {
+        if !self.retired.is_empty() {
+            self.remove_retired(cx, links);
+            return None;
+        }
         let mut pass = self.pass.take()?;
         let start = cx.system.clock();
         let rest = if self.wanted {
@@ -150,10 +158,28 @@ impl AddressSet {
             burst.push(nth, seq);
         }
         self.send(cx, &burst, pass);
-        if self.lease.due.is_none() {
+        // The first addresses may be due before the pass ends.
+        if self.lease.seconds.is_some() && self.lease.due.is_none() {
             self.plan_renewal();
         }
         self.slots.len().saturating_sub(pass.done)
+    }
+
+    /// Removes the last addresses that are no longer configured.
+    fn remove_retired(&mut self, cx: &mut Cx<'_>, links: &Interfaces) {
+        let mut batch = Batch::new(1);
+        let start = cx.system.clock();
+        while let Some(mut slot) = self.retired.pop() {
+            slot.delete(&mut batch, self.kind, links);
+            if batch.is_empty() {
+                continue;
+            }
+            // One after another: nothing else is urgent in this set.
+            flush(cx, &mut batch);
+            if cx.system.clock().since(start) > RETIRE {
+                break;
+            }
+        }
     }
 
     /// Removes the last addresses that were installed by us. Refusals are ignored: the address, or

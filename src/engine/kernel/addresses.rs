@@ -24,6 +24,14 @@ pub(super) const CHUNK: usize = 64;
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(30);
 
+/// An address as the kernel lists it: with a peer, the prefix length is the peer's.
+pub(crate) fn listed(address: &Address) -> Cidr {
+    Cidr {
+        addr: address.cidr.addr,
+        prefix: address.peer.map_or(address.cidr.prefix, |peer| peer.prefix),
+    }
+}
+
 /// State of an address in the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum AddressState {
@@ -80,29 +88,19 @@ impl Slot {
             .map(|link| link.index)
     }
 
-    /// The address as the kernel lists it: with a peer, the prefix length is the peer's.
     pub(super) fn listed(&self) -> Cidr {
-        let Address { cidr, peer, .. } = &self.address;
-        Cidr {
-            addr: cidr.addr,
-            prefix: peer.map_or(cidr.prefix, |peer| peer.prefix),
-        }
+        listed(&self.address)
     }
 
-    /// Whether both are IPv4 addresses of one network on one interface.
-    fn shares_network(&self, other: &Slot) -> bool {
-        let (one, two) = (self.listed(), other.listed());
-        let network = |cidr: Cidr| match cidr.addr {
-            IpAddr::V4(addr) => {
-                let host_bits = 32_u32.saturating_sub(cidr.prefix.into());
-                u32::from(addr).checked_shr(host_bits).or(Some(0))
-            }
-            IpAddr::V6(_) => None,
+    /// Interface, prefix length and network of an IPv4 address.
+    fn network(&self) -> Option<(&str, u8, u32)> {
+        let Cidr { addr, prefix } = self.listed();
+        let IpAddr::V4(addr) = addr else {
+            return None;
         };
-        one.prefix == two.prefix
-            && self.address.dev == other.address.dev
-            && network(one).is_some()
-            && network(one) == network(two)
+        let host_bits = 32_u32.saturating_sub(prefix.into());
+        let network = u32::from(addr).checked_shr(host_bits).unwrap_or(0);
+        Some((self.address.dev.as_str(), prefix, network))
     }
 
     pub(crate) fn desired(
@@ -186,6 +184,8 @@ pub(crate) struct AddressSet {
     pub(super) backoff: Backoff,
     /// The pass in progress.
     pub(super) pass: Option<Pass>,
+    /// Addresses that are no longer configured and are still to be removed.
+    pub(super) retired: Vec<Slot>,
 }
 
 impl AddressSet {
@@ -198,6 +198,7 @@ impl AddressSet {
             refused: 0,
             backoff: Backoff::new(RETRY_FIRST, RETRY_LAST),
             pass: None,
+            retired: Vec::new(),
         }
     }
 
@@ -224,11 +225,16 @@ impl AddressSet {
         slots.map(|slot| (&slot.address.dev, slot.listed()))
     }
 
+    /// Takes over the addresses that another set has still to remove.
+    pub(crate) fn retire(&mut self, other: &mut AddressSet) {
+        self.retired.append(&mut other.retired);
+    }
+
     /// Removes the addresses of this set from `stale`.
     pub(crate) fn remove_own_from(&self, stale: &mut Vec<(IfName, Cidr)>) {
-        for (dev, cidr) in self.installed_as() {
-            stale.retain(|stray| (&stray.0, stray.1) != (dev, cidr));
-        }
+        let own = self.installed_as().map(|(dev, cidr)| (cidr, dev.as_str()));
+        let own: Vec<(Cidr, &str)> = sorted(own.collect());
+        stale.retain(|(dev, cidr)| own.binary_search(&(*cidr, dev.as_str())).is_err());
     }
 
     /// The addresses as the kernel lists them.
@@ -305,15 +311,17 @@ impl AddressSet {
         }
     }
 
-    /// Takes the addresses of a new configuration. Those in both stay untouched, those no longer
-    /// configured are removed; new ones are installed by the next [`AddressSet::reconcile`], after
-    /// all sets have removed theirs.
+    /// Takes the addresses of a new configuration. Those in both stay untouched; new ones are
+    /// installed by the next [`AddressSet::reconcile`]. Those no longer in this set are removed, in
+    /// steps, before that; at once if they are in another one, which installs them after all sets
+    /// have removed theirs. `configured`: the addresses of all sets, sorted.
     pub(crate) fn replace(
         &mut self,
         cx: &mut Cx<'_>,
         new: impl Iterator<Item = Address>,
         kind: Kind,
         links: &Interfaces,
+        configured: &[Cidr],
     ) {
         let mut old = core::mem::take(&mut self.slots);
         let keys = old.iter().enumerate();
@@ -347,23 +355,21 @@ impl AddressSet {
         // With the first address of a network the kernel removes all others of that network, unless
         // promote_secondaries is set. Those that stay are reinstalled at once, not when the events
         // arrive.
-        let mut networks: Vec<&Slot> = Vec::new();
-        for gone in old
-            .iter()
-            .filter(|gone| gone.state == AddressState::Installed)
-        {
-            if !networks.iter().any(|known| known.shares_network(gone)) {
-                networks.push(gone);
-            }
-        }
+        let installed = |slot: &&Slot| slot.state == AddressState::Installed;
+        let networks = old.iter().filter(installed).filter_map(Slot::network);
+        let networks: Vec<(&str, u8, u32)> = sorted(networks.collect());
         for slot in &mut self.slots {
             if slot.state == AddressState::Installed
-                && networks.iter().any(|gone| gone.shares_network(slot))
+                && let Some(network) = slot.network()
+                && networks.binary_search(&network).is_ok()
             {
                 slot.state = AddressState::Absent;
             }
         }
-        remove(cx, &mut old, self.kind, links);
+        let moves = |slot: &Slot| configured.binary_search(&slot.listed()).is_ok();
+        let (mut moved, gone): (Vec<Slot>, Vec<Slot>) = old.into_iter().partition(moves);
+        remove(cx, &mut moved, self.kind, links);
+        self.retired.extend(gone);
         self.kind = kind;
         self.restart_pass();
     }

@@ -99,10 +99,10 @@ fn addresses(ctx: &Ctx) -> Outcome {
     let small = Inst::new(52, 200, "10.0.0.101/24");
     let mut run = ctx.daemon.start(&a, &Conf::of(&[large, small]));
     let count = || {
-        a.addrs()
-            .iter()
-            .filter(|one| one.starts_with("10.1."))
-            .count()
+        // Listing takes the lock that changes need.
+        sleep_ms(200);
+        let addrs = a.addrs();
+        addrs.iter().filter(|one| one.starts_with("10.1.")).count()
     };
     let all = usize::try_from(ADDRESSES).expect("a count");
 
