@@ -80,9 +80,11 @@ impl Seccomp {
 
 /// Without CAP_SYS_ADMIN the kernel demands `no_new_privs`.
 fn install() -> Result<(), String> {
-    let text = |errno: Errno| match errno {
-        Errno::EINVAL | Errno::ENOSYS => "the kernel has none (CONFIG_SECCOMP_FILTER)".to_owned(),
-        _ => errno_text(errno as i32),
+    let text = |errno: Errno| {
+        if [Errno::EINVAL, Errno::ENOSYS].contains(&errno) {
+            return "the kernel has none (CONFIG_SECCOMP_FILTER)".to_owned();
+        }
+        errno_text(errno as i32)
     };
     let caps = caps::get().map_err(text)?;
     if !caps.effective.has(Cap::SYS_ADMIN) {
