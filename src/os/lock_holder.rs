@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::geteuid;
+use nix::unistd::{geteuid, getppid};
 
 use super::open_file;
 
@@ -77,20 +77,34 @@ pub(super) fn examine(pid: u32, pid_file: &Path) -> Holder {
 /// has its lock on that file.
 pub(super) fn earlier_version(pid_file: &Path) -> Option<Holder> {
     let pid = named_in(pid_file).filter(|pid| *pid != std::process::id())?;
-    let named = fs::symlink_metadata(pid_file).ok()?;
+    has_open(pid, pid_file).then(|| examine(pid, pid_file))
+}
+
+/// Whether the parent of this process is the daemon with these files, which runs the test of a
+/// configuration before it executes a new program.
+pub(super) fn is_parent(pid_file: &Path, lock: &Path) -> bool {
+    let parent = getppid().as_raw().unsigned_abs();
+    has_open(parent, lock) || named_in(pid_file) == Some(parent)
+}
+
+/// Whether a process of our user has a file open.
+fn has_open(pid: u32, path: &Path) -> bool {
     let process = PathBuf::from(format!("/proc/{pid}"));
+    let (Ok(file), Ok(owner), Ok(open)) = (
+        fs::symlink_metadata(path),
+        fs::metadata(&process),
+        fs::read_dir(process.join("fd")),
+    ) else {
+        return false;
+    };
     // A file that others can read is open in any process that likes.
-    if fs::metadata(&process).ok()?.uid() != geteuid().as_raw() {
-        return None;
-    }
-    let mut open = fs::read_dir(process.join("fd")).ok()?.flatten();
-    let is_it = |data| open_file::is_same(&data, &named);
-    open.any(|fd| fs::metadata(fd.path()).is_ok_and(is_it))
-        .then(|| examine(pid, pid_file))
+    let is_it = |data| open_file::is_same(&data, &file);
+    let mut open = open.flatten();
+    owner.uid() == geteuid().as_raw() && open.any(|fd| fs::metadata(fd.path()).is_ok_and(is_it))
 }
 
 /// The pid in a pid file that no other user can have written.
-pub(super) fn named_in(pid_file: &Path) -> Option<u32> {
+fn named_in(pid_file: &Path) -> Option<u32> {
     let mut text = String::new();
     let file = open_file::trusted(pid_file).ok()?;
     file.take(16).read_to_string(&mut text).ok()?;

@@ -8,8 +8,6 @@ use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{geteuid, getppid};
-
 use super::instance_lock::{self, InstanceLock, LockError};
 use super::lock_holder::{self, Kind};
 use super::open_file::{self, Access};
@@ -103,18 +101,17 @@ impl PidFile {
         Ok(Self { file, path, lock })
     }
 
-    /// Checks whether [`PidFile::take`] would refuse the files at this path, for the test of a
-    /// configuration. As another user than the daemon's that cannot be told.
+    /// Checks whether a new program that the running daemon executes, the parent of this process,
+    /// would be refused the files at this path.
     ///
     /// # Errors
     /// The reason.
     pub fn check(path: &Path) -> Result<(), PidFileError> {
-        // The daemon runs the test before it executes a new program.
-        let by_daemon = || lock_holder::named_in(path) == Some(getppid().as_raw().unsigned_abs());
-        if !geteuid().is_root() && !by_daemon() {
+        let lock = instance_lock::beside(path, "lock");
+        if !lock_holder::is_parent(path, &lock) {
+            // The daemon may run as another user.
             return Ok(());
         }
-        let lock = instance_lock::beside(path, "lock");
         open_file::check_own(&lock, Access::Private)
             .map_err(|error| PidFileError::Lock(LockError::File { path: lock, error }))?;
         open_file::check_own(path, Access::Public).map_err(|error| PidFileError::File {
