@@ -48,7 +48,10 @@ impl Lowering<'_> {
     ) -> Option<Auth> {
         let password = block.fields.last("authentication");
         let Some(node) = block.fields.last("auth_hmac") else {
-            return Some(password.map_or(Auth::None, |node| self.password(block, node, version)));
+            return match password {
+                Some(node) => self.password(block, node, version),
+                None => Some(Auth::None),
+            };
         };
         if let Some(password) = password {
             let message = "`auth_hmac` replaces `authentication`, which is ignored";
@@ -75,7 +78,13 @@ impl Lowering<'_> {
 
     // ---- authentication ----
 
-    fn password(&mut self, block: &InstanceBlock<'_>, node: &Node, version: Version) -> Auth {
+    /// The password of an instance; `None` if AH has none.
+    fn password(
+        &mut self,
+        block: &InstanceBlock<'_>,
+        node: &Node,
+        version: Version,
+    ) -> Option<Auth> {
         let inner = Fields::inside(node);
         let span = node.keyword.span;
         let refused = match (version, block.strict) {
@@ -85,32 +94,38 @@ impl Lowering<'_> {
         };
         if let Some(why) = refused {
             self.warn(span, format!("{why}; `authentication` ignored"));
-            return Auth::None;
+            return Some(Auth::None);
         }
+        let is_ah = inner.word("auth_type") == Some("AH");
         let (true, Some(pass)) = (inner.has("auth_type"), inner.last("auth_pass")) else {
             // keepalived sends no password without `auth_type`, and does not report it.
             let (severity, missing) = match inner.has("auth_type") {
                 true => (Severity::Error, "auth_pass"),
                 false => (Severity::Note, "auth_type"),
             };
+            let effect = match is_ah {
+                true => "the instance is left out",
+                false => {
+                    "it runs without a password, and routers with a password discard its adverts"
+                }
+            };
             let message = format!(
-                "`authentication` of `{}` has no `{missing}`; it runs without a password, and routers with \
-                 a password discard its adverts",
+                "`authentication` of `{}` has no `{missing}`; {effect}",
                 block.name
             );
             let help = format!("write `{missing}` in `authentication`, or remove the block");
             self.diags.report_with_help(severity, span, message, help);
-            return Auth::None;
+            return (!is_ah).then_some(Auth::None);
         };
         let password = self.auth_pass(pass);
-        if inner.word("auth_type") != Some("AH") {
-            return Auth::Pass(password);
+        if !is_ah {
+            return Some(Auth::Pass(password));
         }
         let message = "`auth_type AH` uses MD5 with a key of 8 bytes, and a router that has just started accepts \
                        replayed adverts";
         let help = "use `auth_hmac` if all routers support it (keepalived since 2.4)";
         self.note_with_help(span, message, help);
-        Auth::Ah(password)
+        Some(Auth::Ah(password))
     }
 
     fn auth_pass(&mut self, node: &Node) -> Password {
