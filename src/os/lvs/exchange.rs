@@ -18,8 +18,9 @@ use nix::unistd::{dup2_stdout, write};
 
 use crate::check::{NetworkCheck, SocketEvent, Step};
 use crate::engine::system::lvs::with_errno;
-use crate::engine::system::{Ended, Pid};
+use crate::engine::system::{Ended, Exit, Pid};
 use crate::os::child::Children;
+use crate::os::child_privileges;
 use crate::os::host::own_user;
 use crate::sys;
 
@@ -56,7 +57,7 @@ impl Exchanges {
             }
             sys::close_all_but(stream.as_raw_fd());
             let _ = sys::set_nice(NICE);
-            let Err(why) = exchange(stream, &mut check.borrow_mut()) else {
+            let Err(why) = confined_exchange(stream, &mut check.borrow_mut()) else {
                 return 0;
             };
             let _ = write(io::stdout(), why.as_bytes());
@@ -87,6 +88,14 @@ impl Exchanges {
             Some(_) | None => Err(format!("the child process of the check {how}")),
         }
     }
+}
+
+/// Has the exchange in a process that could do nothing with the daemon's rights: it reads what the
+/// server sends.
+fn confined_exchange(stream: &TcpStream, check: &mut NetworkCheck) -> Result<(), String> {
+    let refused = |errno| Exit::NotConfined(errno as i32).to_string();
+    child_privileges::drop_all().map_err(refused)?;
+    exchange(stream, check)
 }
 
 /// Has the exchange of one connection. The connection is blocking.
