@@ -11,6 +11,7 @@ mod child_privileges;
 mod clock;
 pub mod daemon;
 mod dumps;
+mod event_reader;
 mod executable;
 mod fifo;
 mod file_access;

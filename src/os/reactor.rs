@@ -14,6 +14,7 @@ use nix::sys::prctl;
 use super::clock::Suspension;
 use super::clock::{self, ReceiveTime};
 use super::dumps::{DumpKind, Dumps};
+use super::event_reader::{EventReader, Slice};
 use super::linux::Linux;
 use super::netlink_socket::{BUFFER_LEN, NetlinkSocket};
 use super::raw_socket::Buffer;
@@ -27,7 +28,6 @@ use crate::config::schema::Feature;
 use crate::engine::Engine;
 use crate::engine::instance::rx::Datagram;
 use crate::engine::system::{Pid, errno_text, error_text};
-use crate::netlink::Messages;
 use crate::sys;
 use crate::types::Instant;
 
@@ -42,9 +42,6 @@ const EARLY: Duration = Duration::from_micros(250);
 const POLL_SLACK: u32 = 500;
 /// Datagrams read from a socket before a timer that has become due meanwhile is served.
 const DATAGRAMS_PER_TIMER: u32 = 32;
-/// Netlink datagrams read per iteration, and the time after which no more are read.
-const EVENTS_PER_ITERATION: u32 = 256;
-const EVENT_TIME: Duration = Duration::from_millis(1);
 
 /// How much may be waiting in the receive buffers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -95,8 +92,10 @@ pub struct Reactor<'a> {
     pub(super) linux: Linux,
     /// Changes of links and addresses.
     link_events: NetlinkSocket,
+    link_reader: EventReader,
     /// Changes of routes and rules, if the configuration has any.
     route_events: Option<NetlinkSocket>,
+    route_reader: EventReader,
     signals: &'a Signals,
     pub(super) successor: &'a Successor,
     /// The child that tests the configuration with the new program.
@@ -131,7 +130,9 @@ impl<'a> Reactor<'a> {
             engine,
             // Before links and addresses are dumped, so that no change in between is missed.
             link_events: NetlinkSocket::link_events()?,
+            link_reader: EventReader::default(),
             route_events: None,
+            route_reader: EventReader::default(),
             linux,
             signals,
             successor,
@@ -220,10 +221,10 @@ impl<'a> Reactor<'a> {
                 self.engine.suspended(clock::now(), time, &mut self.linux);
             }
             self.read_packets(backlog);
-            if self.is_ready(LINK_EVENTS) {
+            if self.is_ready(LINK_EVENTS) || self.link_reader.is_behind() {
                 self.read_link_events();
             }
-            if self.is_ready(ROUTE_EVENTS) {
+            if self.is_ready(ROUTE_EVENTS) || self.route_reader.is_behind() {
                 self.read_route_events();
             }
             if self.is_ready(SIGNALS)
@@ -269,7 +270,8 @@ impl<'a> Reactor<'a> {
     /// without waiting: the time that a sleeping processor takes to wake up would be time without a
     /// master.
     fn timeout(&self, deadline: Option<Instant>) -> Option<Duration> {
-        if self.engine.has_more() {
+        let is_behind = self.link_reader.is_behind() || self.route_reader.is_behind();
+        if self.engine.has_more() || is_behind {
             return Some(Duration::ZERO);
         }
         let left = deadline?.since(clock::now());
@@ -391,13 +393,12 @@ impl<'a> Reactor<'a> {
     // ---- netlink events ----
 
     fn read_link_events(&mut self) {
-        match read_events(&self.link_events, &mut self.event_buffer, &mut self.engine) {
-            Ok(Drained::All) => self.engine.refresh(clock::now(), &mut self.linux),
-            Ok(Drained::Part) => {}
-            Err(error) => {
-                // ENOBUFS; no other error is known to occur.
-                let why = error_text(&error);
-                log::info!(target: "netlink", "netlink events lost ({why}); resyncing");
+        let reader = &mut self.link_reader;
+        match reader.read(&self.link_events, &mut self.event_buffer, &mut self.engine) {
+            Slice::Complete => self.engine.refresh(clock::now(), &mut self.linux),
+            Slice::Partial => {}
+            Slice::Lost => {
+                log::info!(target: "netlink", "netlink events lost (ENOBUFS); resyncing");
                 if let Err(error) = self.engine.resync(clock::now(), &mut self.linux) {
                     let why = error_text(&error);
                     log::error!(target: "netlink", "cannot read links and addresses: {why}");
@@ -412,6 +413,7 @@ impl<'a> Reactor<'a> {
         if self.engine.wants_route_events() == self.route_events.is_some() {
             return;
         }
+        self.route_reader = EventReader::default();
         self.route_events = match self.route_events {
             Some(_) => None,
             None => NetlinkSocket::route_events()
@@ -428,12 +430,12 @@ impl<'a> Reactor<'a> {
         let Some(socket) = &self.route_events else {
             return;
         };
-        match read_events(socket, &mut self.event_buffer, &mut self.engine) {
-            Ok(Drained::All | Drained::Part) => {
+        let reader = &mut self.route_reader;
+        match reader.read(socket, &mut self.event_buffer, &mut self.engine) {
+            Slice::Complete | Slice::Partial => {
                 self.engine.refresh(clock::now(), &mut self.linux);
             }
-            // ENOBUFS: events were lost.
-            Err(_) => self.engine.resync_routes(clock::now(), &mut self.linux),
+            Slice::Lost => self.engine.resync_routes(clock::now(), &mut self.linux),
         }
     }
 
@@ -503,36 +505,6 @@ impl<'a> Reactor<'a> {
             self.poll.len()
         );
     }
-}
-
-/// Whether a socket has been read until it was empty.
-enum Drained {
-    All,
-    /// More may be waiting.
-    Part,
-}
-
-/// Passes netlink events to the engine.
-fn read_events(
-    socket: &NetlinkSocket,
-    buffer: &mut [u8],
-    engine: &mut Engine,
-) -> io::Result<Drained> {
-    let start = clock::now();
-    for _ in 0..EVENTS_PER_ITERATION {
-        let Some(len) = socket.receive(buffer)? else {
-            return Ok(Drained::All);
-        };
-        let bytes = buffer.get(..len).unwrap_or_default();
-        let now = clock::now();
-        for message in Messages::new(bytes).flatten() {
-            engine.netlink_event(now, &message.message);
-        }
-        if now.since(start) > EVENT_TIME {
-            break;
-        }
-    }
-    Ok(Drained::Part)
 }
 
 fn readable(fd: RawFd) -> libc::pollfd {

@@ -7,7 +7,7 @@ use vrrpd_lab::{
     Capture, Conf, Inst, Lab, MS, Node, Ns, noise, now, sleep_ms, wait_for, wait_until,
 };
 
-use crate::support::{INTERVAL, SOON, conf};
+use crate::support::{INTERVAL, SOON, VIP, conf};
 use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[Test] = &[
         addresses,
     )
     .exclusive("measures how late adverts are"),
+    Test::new("lost_events_do_not_hide_that_a_link_is_up", lost_events),
 ];
 
 /// How late an advert may be beyond the interval. The daemon works in slices of 1 ms; the rest is
@@ -140,5 +141,51 @@ fn addresses(ctx: &Ctx) -> Outcome {
     }
     assert!(run.wait_exit(SOON).is_some_and(|status| status.success()));
     assert_eq!(count(), 0, "no address is left");
+    Outcome::Passed
+}
+
+// ---- lost events ----
+
+/// A link goes down, another program's changes overflow the daemon's buffer, and the link comes up
+/// again: the daemon has an old event that says "down", and none that says "up".
+fn lost_events(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    a.ip("link add name dum0 type veth peer name dum1");
+    a.ip("link set dum0 up");
+    let cap = Capture::start(&lab);
+    let run = ctx.daemon.start(&a, &conf(200, &[]));
+    wait_until(SOON, "master", || a.has(VIP));
+    run.freeze();
+    let is_up = || a.ip("-o link show dev eth0").contains("LOWER_UP");
+    a.carrier_down();
+    wait_until(SOON, "the link is down", || !is_up());
+    let mut storm = String::new();
+    for verb in ["add", "del"].repeat(4) {
+        for n in 0..1000 {
+            storm += &format!("addr {verb} 10.200.{}.{}/32 dev dum0\n", n / 250, n % 250);
+        }
+    }
+    let overflowed = || {
+        let text = a.inside(|| fs::read_to_string("/proc/thread-self/net/netlink"));
+        let drops = |line: &str| line.split_whitespace().nth(8)?.parse::<u64>().ok();
+        text.expect("sockets")
+            .lines()
+            .filter_map(drops)
+            .any(|drops| drops > 0)
+    };
+    wait_until(SOON, "the buffer overflows", || {
+        a.ip_batch(&storm);
+        overflowed()
+    });
+    a.carrier_up();
+    wait_until(SOON, "the link is up", is_up);
+    run.thaw();
+    wait_until(SOON, "the daemon notices", || {
+        run.log().contains("events lost")
+    });
+    // The events that were in the buffer have been read by then.
+    sleep_ms(500);
+    cap.advert_of(&a, now(), SOON);
     Outcome::Passed
 }

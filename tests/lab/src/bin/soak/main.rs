@@ -27,7 +27,7 @@ use router::{Router, State, zombies};
 use server::HostileServer;
 use vrrpd_lab::forge::{Injector, Packet, Stream, Target, all_kinds, noise};
 use vrrpd_lab::private;
-use vrrpd_lab::{Daemon, Lab, Node, sleep_ms, wait_until};
+use vrrpd_lab::{Daemon, Lab, Node, sleep_ms, wait_for};
 
 /// Permitted growth of memory in the second half, KB per daemon. The allocator of a C library
 /// varies by about a hundred; a leak of 80 bytes per event is more than this in ten minutes.
@@ -241,8 +241,11 @@ fn calm(routers: &[Router; 2], first: bool) {
     } else {
         "after the war"
     };
-    let what = format!("r1 has everything and r2 nothing, {when}");
-    wait_until(PEACE, &what, || {
-        routers[0].has_everything() && routers[1].has_nothing()
-    });
+    let settled = || routers[0].has_everything() && routers[1].has_nothing();
+    if wait_for(PEACE, || settled().then_some(())).is_none() {
+        for router in routers {
+            println!("{}:\n{}", router.node.name, router.node.ip("-o addr"));
+        }
+        panic!("not {when}: r1 has everything and r2 nothing");
+    }
 }
