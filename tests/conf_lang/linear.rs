@@ -39,10 +39,12 @@ fn instance(name: &str, nth: u32, inside: &str) -> String {
     )
 }
 
+#[cfg(feature = "lvs")]
 fn balanced(what: &str, servers: &str) -> String {
     format!("virtual_server {what} {{\nprotocol TCP\nlb_algo rr\nlb_kind NAT\n{servers}}}\n")
 }
 
+#[cfg(feature = "lvs")]
 fn server(nth: u32, check: &str) -> String {
     let (high, low) = (nth >> 8, nth & 255);
     format!("real_server 10.0.{high}.{low} 80 {{\n{check}}}\n")

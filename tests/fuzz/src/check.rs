@@ -75,10 +75,17 @@ fn pattern(choice: u8) -> Option<Pattern> {
         let services = loaded.config.lvs.virtual_servers.iter();
         let servers = services.flat_map(|service| &service.real_servers);
         let checks = servers.flat_map(|server| &server.checks);
-        let urls = checks.flat_map(|check| match &check.kind {
-            CheckKind::Http(_, http) => http.urls.clone(),
-            _ => Vec::new(),
+        let pages = checks.filter_map(|check| match &check.kind {
+            CheckKind::Http(_, http) => Some(&http.urls),
+            CheckKind::Tcp(_)
+            | CheckKind::Smtp { .. }
+            | CheckKind::Dns { .. }
+            | CheckKind::Udp(..)
+            | CheckKind::Ping(_)
+            | CheckKind::Misc { .. }
+            | CheckKind::File { .. } => None,
         });
+        let urls = pages.flatten().cloned();
         let patterns: Vec<Pattern> = urls.filter_map(|url| url.pattern).collect();
         assert_eq!(
             patterns.len(),
