@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-use super::open_file;
+use super::open_file::{self, Trusted};
 use crate::config::model::Fifo;
 
 /// File mode, as keepalived's.
@@ -47,7 +47,7 @@ impl Fifos {
         if self.0.iter().any(|open| open.path == fifo.path) {
             return Ok(());
         }
-        open_file::require_safe_directory(Path::new(&fifo.path), Some(fifo.user.uid))?;
+        open_file::require_safe_directory(Path::new(&fifo.path), Trusted::user(fifo.user.uid))?;
         let origin = match mkfifo(fifo.path.as_str(), Mode::from_bits_truncate(MODE)) {
             Ok(()) => Origin::Created,
             Err(Errno::EEXIST) => Origin::Existing,

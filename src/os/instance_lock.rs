@@ -19,7 +19,7 @@ use std::time::Duration;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 use super::lock_holder::{self, Holder, Kind};
-use super::open_file::{self, Access};
+use super::open_file::{self, Access, Trusted};
 use crate::engine::system::error_text;
 use crate::sys;
 
@@ -80,9 +80,9 @@ impl fmt::Display for LockError {
 
 impl InstanceLock {
     /// Takes the lock of a pid file, which names the copy that runs.
-    pub(super) fn take(pid_file: &Path) -> Result<Self, LockError> {
+    pub(super) fn take(pid_file: &Path, trusted: Trusted) -> Result<Self, LockError> {
         let path = beside(pid_file, "lock");
-        match Self::wait_for(&path, pid_file) {
+        match Self::wait_for(&path, pid_file, trusted) {
             Ok(Ok(file)) => Ok(InstanceLock { file, path }),
             Ok(Err(holder)) => Err(LockError::Held { path, holder }),
             Err(error) => Err(LockError::File { path, error }),
@@ -90,12 +90,16 @@ impl InstanceLock {
     }
 
     /// The locked file, or the process that does not release it.
-    fn wait_for(path: &Path, pid_file: &Path) -> io::Result<Result<File, Holder>> {
+    fn wait_for(
+        path: &Path,
+        pid_file: &Path,
+        trusted: Trusted,
+    ) -> io::Result<Result<File, Holder>> {
         let mut attempts = 0;
         loop {
             let file = match inherited(path) {
                 Some(file) => file,
-                None => open_file::own(path, Access::Private)?,
+                None => open_file::own(path, Access::Private, trusted)?,
             };
             let holder = match sys::lock_record(file.as_fd())? {
                 None if open_file::is_at(&file, path) => return Ok(Ok(file)),
@@ -174,7 +178,8 @@ mod tests {
 
     /// A process that has the lock.
     fn holder(path: &Path) -> Process {
-        let file = open_file::own(&beside(path, "lock"), Access::Private).expect("created");
+        let file = open_file::own(&beside(path, "lock"), Access::Private, Trusted::default())
+            .expect("created");
         let locked = || u8::from(sys::lock_record(file.as_fd()) == Ok(None));
         let (process, locked) = Process::start(&locked);
         assert_eq!(locked, 1);
@@ -185,12 +190,12 @@ mod tests {
     fn the_file_is_private_and_removed_at_the_end() {
         let scratch = Scratch::new("lock-life");
         let (pid_file, path) = (scratch.path("vrrpd.pid"), scratch.path("vrrpd.lock"));
-        let lock = InstanceLock::take(&pid_file).expect("free");
+        let lock = InstanceLock::take(&pid_file, Trusted::default()).expect("free");
         let mode = fs::metadata(&path).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         drop(lock);
         assert!(!path.exists());
-        let lock = InstanceLock::take(&pid_file).expect("free");
+        let lock = InstanceLock::take(&pid_file, Trusted::default()).expect("free");
         fs::rename(&path, scratch.path("old")).expect("rename");
         fs::write(&path, "of another program").expect("write");
         drop(lock);
@@ -202,7 +207,9 @@ mod tests {
         let scratch = Scratch::new("lock-held");
         let pid_file = scratch.path("vrrpd.pid");
         let other = holder(&pid_file);
-        let error = InstanceLock::take(&pid_file).expect_err("held").to_string();
+        let error = InstanceLock::take(&pid_file, Trusted::default())
+            .expect_err("held")
+            .to_string();
         // It runs this program.
         let want = format!(
             "vrrpd is already running as process {} (it holds the lock on {})",
@@ -229,7 +236,7 @@ mod tests {
         for _ in 0..10 {
             let other = holder(&pid_file);
             other.kill();
-            drop(InstanceLock::take(&pid_file).expect("free at its end"));
+            drop(InstanceLock::take(&pid_file, Trusted::default()).expect("free at its end"));
         }
     }
 
@@ -237,7 +244,7 @@ mod tests {
     fn a_child_does_not_hold_the_lock_of_its_parent() {
         let scratch = Scratch::new("lock-child");
         let pid_file = scratch.path("vrrpd.pid");
-        let lock = InstanceLock::take(&pid_file).expect("free");
+        let lock = InstanceLock::take(&pid_file, Trusted::default()).expect("free");
         let (child, _) = Process::start(&|| 0);
         // As if this process had been killed: its lock is gone, the file and the child are not.
         let InstanceLock { file, path } = &lock;
@@ -269,7 +276,9 @@ mod tests {
         ];
         for (make, why) in odd {
             make().expect("created");
-            let error = InstanceLock::take(&pid_file).expect_err(why).to_string();
+            let error = InstanceLock::take(&pid_file, Trusted::default())
+                .expect_err(why)
+                .to_string();
             assert_eq!(error, format!("cannot lock {}: {why}", path.display()));
             fs::remove_file(&path).expect("still there");
         }

@@ -25,7 +25,7 @@ pub mod logging;
 #[cfg(feature = "lvs")]
 pub mod lvs;
 mod netlink_socket;
-mod open_file;
+pub mod open_file;
 mod path_check;
 pub mod pid_file;
 pub mod privileges;

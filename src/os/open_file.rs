@@ -13,8 +13,9 @@
 //! | dump, tracked file that is created, `uci2conf -o` | replaced | replaced | replaced | any |
 //! | report of `-t` | followed; replaced if others can write to its directory | | | any |
 //!
-//! *Ours* is root or the daemon's user. A *safe* directory is ours, and others cannot write to it
-//! or it has the sticky bit; links of another user on the way to it are refused. Opening never
+//! *Ours* is root or the daemon's user. A *safe* directory is ours or of the user who owns the
+//! configuration, who controls the daemon anyway, and others cannot write to it or it has the sticky
+//! bit; links of another user on the way to it are refused. Opening never
 //! blocks. Only regular files are accepted, except that a log and a report may go to a device or a
 //! pipe. [`super::atomic_file`] replaces files, [`super::executable`] checks programs, and paths in
 //! /proc, /sys and /dev that are written in the source are the kernel's.
@@ -43,6 +44,23 @@ pub(super) enum Access {
     Private,
     /// They may read it.
     Public,
+}
+
+/// The user besides us who may own the directory of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Trusted(Option<u32>);
+
+impl Trusted {
+    /// The owner of the configuration.
+    #[must_use]
+    pub fn owner_of(configuration: &str) -> Self {
+        Trusted(fs::metadata(configuration).ok().map(|data| data.uid()))
+    }
+
+    /// This user.
+    pub(super) fn user(uid: u32) -> Self {
+        Trusted(Some(uid))
+    }
 }
 
 // ---- reading ----
@@ -81,8 +99,8 @@ pub(super) fn secret(path: &Path) -> io::Result<File> {
 
 /// Opens a file of the daemon for reading and writing, and creates it if it does not exist. The
 /// content is kept.
-pub(super) fn own(path: &Path, access: Access) -> io::Result<File> {
-    require_safe_directory(path, None)?;
+pub(super) fn own(path: &Path, access: Access, trusted: Trusted) -> io::Result<File> {
+    require_safe_directory(path, trusted)?;
     let mode = match access {
         Access::Private => 0o600,
         Access::Public => 0o644,
@@ -101,8 +119,8 @@ pub(super) fn own(path: &Path, access: Access) -> io::Result<File> {
 }
 
 /// Whether [`own`] would refuse the file, which is not created.
-pub(super) fn check_own(path: &Path, access: Access) -> io::Result<()> {
-    require_safe_directory(path, None)?;
+pub(super) fn check_own(path: &Path, access: Access, trusted: Trusted) -> io::Result<()> {
+    require_safe_directory(path, trusted)?;
     match fs::symlink_metadata(path) {
         Ok(data) => require_own(&data, access),
         Err(_) => Ok(()),
@@ -235,10 +253,10 @@ fn require_ours(data: &Metadata, path: &Path) -> io::Result<()> {
 }
 
 /// # Errors
-/// The directory of the path belongs to neither us nor `reader`, or others can replace files in it,
+/// The directory of the path belongs to neither us nor `other`, or others can replace files in it,
 /// or a link on the way belongs to another user.
-pub(super) fn require_safe_directory(path: &Path, reader: Option<u32>) -> io::Result<()> {
-    let trusted = |uid| is_ours(uid) || Some(uid) == reader;
+pub(super) fn require_safe_directory(path: &Path, other: Trusted) -> io::Result<()> {
+    let trusted = |uid| is_ours(uid) || Some(uid) == other.0;
     let Some(directory) = path.parent() else {
         return Ok(());
     };
@@ -406,15 +424,18 @@ mod tests {
     fn what_the_daemon_would_refuse_is_known_before() {
         let scratch = Scratch::new("open-check");
         let (path, link) = (scratch.path("file"), scratch.path("link"));
-        check_own(&path, Access::Private).expect("it would be created");
+        check_own(&path, Access::Private, Trusted::default()).expect("it would be created");
         assert!(!path.exists());
-        drop(own(&path, Access::Private).expect("created"));
-        check_own(&path, Access::Private).expect("as it was created");
+        drop(own(&path, Access::Private, Trusted::default()).expect("created"));
+        check_own(&path, Access::Private, Trusted::default()).expect("as it was created");
         symlink(&path, &link).expect("symlink");
-        assert_eq!(text(check_own(&link, Access::Public)), LINK);
-        assert_eq!(text(own(&link, Access::Public)), LINK);
+        assert_eq!(
+            text(check_own(&link, Access::Public, Trusted::default())),
+            LINK
+        );
+        assert_eq!(text(own(&link, Access::Public, Trusted::default())), LINK);
         chmod(&scratch.path(""), 0o777);
-        let why = text(check_own(&path, Access::Private));
+        let why = text(check_own(&path, Access::Private, Trusted::default()));
         assert!(
             why.starts_with("other users can write to the directory "),
             "{why}"

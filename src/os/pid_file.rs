@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::instance_lock::{self, InstanceLock, LockError};
 use super::lock_holder::{self, Kind};
-use super::open_file::{self, Access};
+use super::open_file::{self, Access, Trusted};
 use crate::engine::system::error_text;
 
 /// The pid file of the copy that has the lock; both are removed when this is dropped.
@@ -78,7 +78,7 @@ impl PidFile {
     ///
     /// # Errors
     /// Another process has the lock, or a file cannot be created.
-    pub fn take(path: &Path) -> Result<Self, PidFileError> {
+    pub fn take(path: &Path, trusted: Trusted) -> Result<Self, PidFileError> {
         let failed = |error| PidFileError::File {
             path: path.to_owned(),
             error,
@@ -90,8 +90,8 @@ impl PidFile {
                 .mode(0o755)
                 .create(directory);
         }
-        let lock = InstanceLock::take(path).map_err(PidFileError::Lock)?;
-        let file = open_file::own(path, Access::Public).map_err(failed)?;
+        let lock = InstanceLock::take(path, trusted).map_err(PidFileError::Lock)?;
+        let file = open_file::own(path, Access::Public, trusted).map_err(failed)?;
         if let Some(holder) = lock_holder::earlier_version(path) {
             let path = path.to_owned();
             return Err(PidFileError::Lock(LockError::Held { path, holder }));
@@ -106,15 +106,15 @@ impl PidFile {
     ///
     /// # Errors
     /// The reason.
-    pub fn check(path: &Path) -> Result<(), PidFileError> {
+    pub fn check(path: &Path, trusted: Trusted) -> Result<(), PidFileError> {
         let lock = instance_lock::beside(path, "lock");
         if !lock_holder::is_parent(path, &lock) {
             // The daemon may run as another user.
             return Ok(());
         }
-        open_file::check_own(&lock, Access::Private)
+        open_file::check_own(&lock, Access::Private, trusted)
             .map_err(|error| PidFileError::Lock(LockError::File { path: lock, error }))?;
-        open_file::check_own(path, Access::Public).map_err(|error| PidFileError::File {
+        open_file::check_own(path, Access::Public, trusted).map_err(|error| PidFileError::File {
             path: path.to_owned(),
             error,
         })
@@ -156,7 +156,7 @@ mod tests {
     fn the_file_has_our_pid_and_is_removed_at_the_end() {
         let scratch = Scratch::new("pid-life");
         let path = scratch.path("a/b/vrrpd.pid");
-        let held = PidFile::take(&path).expect("directories are created");
+        let held = PidFile::take(&path, Trusted::default()).expect("directories are created");
         let text = fs::read_to_string(&path).expect("written");
         assert_eq!(text, format!("{}\n", std::process::id()));
         drop(held);
@@ -167,13 +167,14 @@ mod tests {
     fn an_earlier_version_that_has_the_file_open_is_a_running_copy() {
         let scratch = Scratch::new("pid-earlier");
         let path = scratch.path("vrrpd.pid");
-        let file = open_file::own(&path, Access::Public).expect("created");
+        let file = open_file::own(&path, Access::Public, Trusted::default()).expect("created");
         let (other, _) = Process::start(&|| 0);
         fs::write(&path, format!("{}\n", other.pid())).expect("write");
-        let error = PidFile::take(&path).expect_err("it has inherited the descriptor");
+        let error =
+            PidFile::take(&path, Trusted::default()).expect_err("it has inherited the descriptor");
         assert!(error.is_running(), "{error}");
         drop((other, file));
-        let _held = PidFile::take(&path).expect("it has ended");
+        let _held = PidFile::take(&path, Trusted::default()).expect("it has ended");
     }
 
     #[test]
@@ -182,7 +183,7 @@ mod tests {
         let path = scratch.path("vrrpd.pid");
         // Process 1 always runs: a check by pid would refuse to start.
         fs::write(&path, "1\nand more text than a pid").expect("write");
-        let _held = PidFile::take(&path).expect("stale content");
+        let _held = PidFile::take(&path, Trusted::default()).expect("stale content");
         let text = fs::read_to_string(&path).expect("read");
         assert_eq!(text, format!("{}\n", std::process::id()));
     }
@@ -191,7 +192,7 @@ mod tests {
     fn a_file_that_replaced_ours_is_left_alone() {
         let scratch = Scratch::new("pid-replaced");
         let path = scratch.path("vrrpd.pid");
-        let held = PidFile::take(&path).expect("take");
+        let held = PidFile::take(&path, Trusted::default()).expect("take");
         fs::remove_file(&path).expect("remove");
         fs::write(&path, "99\n").expect("replace");
         drop(held);
@@ -212,7 +213,7 @@ mod tests {
             (fifo, "cannot use the pid file ", false),
             (target.join("below"), "cannot lock ", true),
         ] {
-            let error = PidFile::take(&path).expect_err("odd");
+            let error = PidFile::take(&path, Trusted::default()).expect_err("odd");
             let text = error.to_string();
             assert!(text.starts_with(start), "{text}");
             assert!(!text.contains('\n'), "{text}");

@@ -14,7 +14,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::instance_lock;
-use super::open_file::{self, Access};
+use super::open_file::{self, Access, Trusted};
 use crate::engine::system::error_text;
 
 /// Length of the header in bytes, padded with zeros.
@@ -35,9 +35,9 @@ struct Open {
 impl StateFile {
     /// Opens the state file of a pid file: `/run/vrrpd.state` for `/run/vrrpd.pid`.
     #[must_use]
-    pub fn beside(pid_file: &Path) -> Self {
+    pub fn beside(pid_file: &Path, trusted: Trusted) -> Self {
         let path = instance_lock::beside(pid_file, "state");
-        match open_file::own(&path, Access::Private) {
+        match open_file::own(&path, Access::Private, trusted) {
             Ok(file) => StateFile(Some(Open { file, path })),
             Err(error) => {
                 warn_unusable(&path, &error);
@@ -139,12 +139,12 @@ mod tests {
     fn records_are_kept_until_an_orderly_stop() {
         let scratch = Scratch::new("state-life");
         let (pid_file, path) = (scratch.path("vrrpd.pid"), scratch.path("vrrpd.state"));
-        let mut first = StateFile::beside(&pid_file);
+        let mut first = StateFile::beside(&pid_file, Trusted::default());
         assert_eq!(first.read(), [0; 0]);
         first.write(0, &[1, 2, 3, 4]);
         first.write(2, &[7]);
         drop(first);
-        let mut second = StateFile::beside(&pid_file);
+        let mut second = StateFile::beside(&pid_file, Trusted::default());
         assert_eq!(second.read(), [1, 2, 7, 4]);
         let mode = fs::metadata(&path).expect("metadata").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
@@ -160,13 +160,17 @@ mod tests {
         let pid_file = scratch.path("named");
         let path = scratch.path("named.state");
         for offset in [0, 12, 20, 60] {
-            let mut file = StateFile::beside(&pid_file);
+            let mut file = StateFile::beside(&pid_file, Trusted::default());
             file.read();
             file.write(0, &[1, 2, 3, 4]);
             let mut bytes = fs::read(&path).expect("read");
             bytes[offset] ^= 1;
             fs::write(&path, &bytes).expect("write");
-            assert_eq!(StateFile::beside(&pid_file).read(), [0; 0], "{offset}");
+            assert_eq!(
+                StateFile::beside(&pid_file, Trusted::default()).read(),
+                [0; 0],
+                "{offset}"
+            );
             let len = fs::metadata(&path).expect("metadata").len();
             assert_eq!(len, HEADER as u64, "cleared");
         }
@@ -188,7 +192,7 @@ mod tests {
         ];
         for make in odd {
             make().expect("created");
-            let mut file = StateFile::beside(&pid_file);
+            let mut file = StateFile::beside(&pid_file, Trusted::default());
             assert!(file.0.is_none());
             file.write(0, &[1]);
             file.remove();

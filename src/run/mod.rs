@@ -17,6 +17,7 @@ use crate::engine::system::error_text;
 use crate::exit;
 use crate::os::host::{self, Host};
 use crate::os::logging;
+use crate::os::open_file::Trusted;
 use crate::os::pid_file::PidFile;
 use crate::os::signals;
 
@@ -76,7 +77,7 @@ pub fn config_test(options: &Options, host: &dyn config::Host) -> u8 {
     let pid_file = pid_file
         .as_deref()
         .map_or(PidFile::default_path(), Path::new);
-    if let Err(error) = PidFile::check(pid_file) {
+    if let Err(error) = PidFile::check(pid_file, Trusted::owner_of(&path)) {
         diags.push(Diag {
             severity: Severity::Fatal,
             span: None,

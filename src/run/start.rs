@@ -24,6 +24,7 @@ use crate::os::daemon::{self, Ready, Role};
 use crate::os::host;
 use crate::os::instance_lock;
 use crate::os::logging;
+use crate::os::open_file::Trusted;
 use crate::os::pid_file::PidFile;
 use crate::os::privileges::Privileges;
 use crate::os::respawn;
@@ -104,7 +105,9 @@ fn launch(options: &Options) -> Result<Outcome, Failure> {
         Role::Daemon(ready) => ready,
     };
     // Signals are blocked before there is a file that a signal would leave behind.
-    let prepared = block_signals().and_then(|signals| Ok((signals, take_pid_file(pid_file)?)));
+    let trusted = Trusted::owner_of(&path);
+    let prepared =
+        block_signals().and_then(|signals| Ok((signals, take_pid_file(pid_file, trusted)?)));
     let (signals, pid_file) = match prepared {
         Ok(prepared) => prepared,
         Err(failure) => {
@@ -116,7 +119,8 @@ fn launch(options: &Options) -> Result<Outcome, Failure> {
     if let Some(notice) = notice {
         notify_user(&notice);
     }
-    let state = pid_file.as_ref().map(|held| StateFile::beside(held.path()));
+    let held = pid_file.as_ref();
+    let state = held.map(|held| StateFile::beside(held.path(), trusted));
     let daemon = Daemon {
         options,
         loader,
@@ -152,7 +156,10 @@ fn clean_up(options: &Options) {
         privileges: Privileges::at_start(),
         seccomp: Seccomp::at_start(),
     };
-    daemon.clean_up(config, StateFile::beside(&pid_file));
+    daemon.clean_up(
+        config,
+        StateFile::beside(&pid_file, Trusted::owner_of(&path)),
+    );
 }
 
 /// Opens the log first of all, so that syslog too has the reason why a daemon started by init does
@@ -252,10 +259,10 @@ fn named_pid_file(global: &Global) -> Option<String> {
 
 /// Takes the pid file, at the default path if none is given. If the kernel refuses a file at the
 /// default path, the daemon runs without one.
-fn take_pid_file(path: Option<String>) -> Result<Option<PidFile>, Failure> {
+fn take_pid_file(path: Option<String>, trusted: Trusted) -> Result<Option<PidFile>, Failure> {
     let is_default = path.is_none();
     let path = path.map_or_else(|| PidFile::default_path().to_owned(), PathBuf::from);
-    PidFile::take(&path).map(Some).or_else(|error| {
+    PidFile::take(&path, trusted).map(Some).or_else(|error| {
         let message = error.to_string();
         if error.is_running() {
             let code = exit::ALREADY_RUNNING;
