@@ -87,7 +87,9 @@ fn soak(daemon: &Daemon) {
             let (from, to) = (before.descriptors.len(), after.descriptors.len());
             assert!(to <= from + LATER, "{name}: {:?}", after.descriptors);
         }
-        assert_eq!(before.children, after.children, "{name}: children");
+        // On a busy machine a script may have been running all the time before.
+        let (from, to) = (before.children, after.children);
+        assert!(to <= from, "{name}: {from} -> {to} children");
         // A new process has less.
         let (from, to) = (before.memory, after.memory);
         println!("soak: {name}: memory {from} KB before, {to} KB after");
