@@ -208,7 +208,7 @@ static TABLE: &[Row] = &[
     row('s', "namespace", Required("NAME"), Text(|o, v| o.namespace = Some(v.to_owned())),
         "network namespace to run in (ip-netns(8))"),
     long_only("seccomp", Value::None, Flag(|o| o.seccomp = true),
-        "refuse system calls that vrrpd does not\nneed, if the configuration runs no programs"),
+        "refuse system calls that vrrpd does not\nneed, if it has no programs to run"),
     row('V', "dont-release-vrrp", Value::None, Flag(|o| o.dont_release_vrrp = true),
         "leave virtual addresses in the kernel when\nstopping"),
     row('I', "dont-release-ipvs", Value::None, Flag(|o| o.dont_release_ipvs = true),

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn this_process_is_listed_once() {
+    fn this_process_is_listed() {
         let own = std::fs::read("/proc/self/cmdline").expect("proc");
         let mut table = ProcTable::default();
         let mut scan = |fields, each: &mut dyn FnMut(&[u8], &[u8])| {
@@ -148,7 +148,8 @@ mod tests {
         scan(ProcessFields::NameAndCommandLine, &mut |_, line| {
             found += u32::from(line == own);
         });
-        assert_eq!(found, 1);
+        // Other tests fork, and their children have the same command line for a moment.
+        assert!(found > 0);
         let (mut all, mut lines) = (0, 0);
         scan(ProcessFields::Name, &mut |comm, line| {
             all += comm.len().min(1);

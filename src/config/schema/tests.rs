@@ -155,7 +155,9 @@ fn every_time_has_a_floor_and_a_ceiling() {
 fn nothing_is_repeated_more_often_than_ten_times_per_second_except_adverts() {
     let periodic = [
         "interval",
+        #[cfg(feature = "lvs")]
         "delay_loop",
+        #[cfg(feature = "lvs")]
         "delay_before_retry",
         "garp_master_refresh",
         "vrrp_garp_master_refresh",
