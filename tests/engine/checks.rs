@@ -490,9 +490,12 @@ fn file_check_takes_a_server_down_and_up() {
     kernel.files.insert("/f".into(), b"1\n".to_vec());
     let mut engine = started(conf, &mut kernel);
     assert_eq!(state_changes(&mut kernel), ["1 DOWN"], "from the beginning");
+    let mut now = 0;
     let mut write = |text: &[u8]| {
         kernel.files.insert("/f".into(), text.to_vec());
-        engine.files_changed(at(1), &mut kernel);
+        // Files are read ten times per second at most.
+        now += 100;
+        engine.files_changed(at(now), &mut kernel);
         state_changes(&mut kernel)
     };
     assert_eq!(write(b"0"), ["1 UP"]);

@@ -365,8 +365,30 @@ fn track_file_of_weight_0_causes_fault_unless_its_value_is_0() {
     kernel.files.insert("/run/load".into(), b"1".to_vec());
     let mut engine = started(with_file(0, None), &mut kernel);
     assert_eq!(state(&engine), VrrpState::Fault);
-    write(&mut engine, &mut kernel, 10, "0\n");
+    write(&mut engine, &mut kernel, 100, "0\n");
     assert_eq!(state(&engine), VrrpState::Backup);
+}
+
+#[test]
+fn track_file_that_changes_all_the_time_is_read_ten_times_per_second() {
+    let mut kernel = eth0();
+    kernel.files.insert("/run/load".into(), b"0".to_vec());
+    let mut engine = started(with_file(1, None), &mut kernel);
+    kernel.take_log();
+    for ms in 1..=1000 {
+        write(&mut engine, &mut kernel, ms, &format!("{}\n", ms % 50));
+        engine.expire(at(ms), &mut kernel);
+    }
+    let lines = kernel.take_log();
+    let reads = lines.iter().filter(|line| line.contains("watch")).count();
+    assert!((9..=11).contains(&reads), "{lines:?}");
+    write(&mut engine, &mut kernel, 1001, "49\n");
+    run(&mut engine, &mut kernel, at(1200));
+    let lines = kernel.take_log();
+    assert!(
+        lines.iter().any(|line| line.contains("watch")),
+        "the last change is not forgotten: {lines:?}"
+    );
 }
 
 #[test]

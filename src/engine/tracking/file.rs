@@ -14,6 +14,8 @@ use crate::vrrp::track::file::parse;
 
 /// Interval at which files are read that cannot be watched.
 const POLL: Duration = Duration::from_secs(1);
+/// Shortest interval between two readings: whoever writes to a file decides how often it changes.
+const PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 struct File {
@@ -32,6 +34,8 @@ pub(crate) struct Files {
     list: Vec<File>,
     /// When they are read again; `None` while they are watched.
     poll: Option<Instant>,
+    /// When they were read last.
+    read_at: Option<Instant>,
     /// That they cannot be watched was logged.
     logged: bool,
 }
@@ -41,6 +45,7 @@ impl Files {
         let mut new = Files {
             list: Vec::new(),
             poll: None,
+            read_at: None,
             logged: false,
         };
         new.replace(files);
@@ -83,6 +88,14 @@ impl Files {
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.poll
+    }
+
+    /// Whether they were read a moment ago. If so, they are read again when the pause is over.
+    pub(crate) fn postpone(&mut self, now: Instant) -> bool {
+        let next = self.read_at.map(|at| at.after(PAUSE));
+        let next = next.filter(|next| *next > now);
+        self.poll = next.or(self.poll);
+        next.is_some()
     }
 
     /// Writes the initial value (`init_file`) of files that are new in the configuration.
@@ -167,6 +180,7 @@ impl Engine {
             }
             Err(_) => None,
         };
+        files.read_at = Some(cx.now);
         let mut changed = false;
         for file in &mut files.list {
             changed |= file.refresh(cx);

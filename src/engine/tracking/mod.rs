@@ -16,6 +16,7 @@ use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::kernel::interfaces::{Interface, Interfaces};
 use crate::engine::system::System;
+use crate::engine::timers::TimerKey;
 use crate::types::{Instant, Priority};
 use crate::vrrp::Reason;
 use crate::vrrp::track::{self, Effect, Weight};
@@ -239,6 +240,11 @@ impl Engine {
     /// Watched files have changed.
     pub fn files_changed(&mut self, now: Instant, system: &mut dyn System) {
         let cx = &mut Cx::new(now, system);
+        let files = &mut self.shared.tracking.files;
+        if files.postpone(now) {
+            let next = files.next_deadline();
+            return self.shared.set_timer(TimerKey::Files, next);
+        }
         self.refresh_files(cx);
         self.refresh_if_dirty(cx);
     }
