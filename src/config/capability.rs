@@ -13,7 +13,7 @@ pub enum Capability {
     Chown = 0,
     /// Files and directories of the configuration that belong to another user.
     DacOverride = 1,
-    /// The same, for reading only.
+    /// Configuration and tracked files that belong to another user.
     DacReadSearch = 2,
     /// Signals to programs.
     Kill = 5,

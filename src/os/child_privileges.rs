@@ -94,8 +94,8 @@ fn keep(kept: CapSet) -> nix::Result<()> {
 fn leave_terminal() -> nix::Result<()> {
     match open(c"/dev/tty", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty()) {
         Ok(terminal) => sys::detach_from_terminal(&terminal),
-        // There is none, or it is out of reach for the program too.
-        Err(Errno::ENXIO | Errno::ENOENT | Errno::EACCES) => Ok(()),
+        // There is none, or it is out of reach for the program too (EPERM: of the device cgroup).
+        Err(Errno::ENXIO | Errno::ENOENT | Errno::EACCES | Errno::EPERM) => Ok(()),
         Err(errno) => Err(errno),
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! They are opened for reading and writing and never block: no reader is needed, none can cause
 //! SIGPIPE, and one that does not read costs a line each time its pipe is full. A FIFO that does
-//! not exist is created, and removed at the end; anything else at its path is left alone. One that
-//! another user has created, or can write to, is not used: its lines would reach the script.
+//! not exist is created, and removed at the end; anything else at its path is left alone. With a
+//! script that reads it, one that another user has created, or can write to, is not used: its lines
+//! would reach the script.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
@@ -47,7 +48,9 @@ impl Fifos {
         if self.0.iter().any(|open| open.path == fifo.path) {
             return Ok(());
         }
-        open_file::require_safe_directory(Path::new(&fifo.path), Trusted::user(fifo.user.uid))?;
+        if let Some(reader) = reader(fifo) {
+            open_file::require_safe_directory(Path::new(&fifo.path), Trusted::user(reader))?;
+        }
         let origin = match mkfifo(fifo.path.as_str(), Mode::from_bits_truncate(MODE)) {
             Ok(()) => Origin::Created,
             Err(Errno::EEXIST) => Origin::Existing,
@@ -83,8 +86,13 @@ impl Fifos {
     }
 }
 
+/// The user whose script of ours reads the FIFO.
+fn reader(fifo: &Fifo) -> Option<u32> {
+    fifo.script.as_ref().map(|_| fifo.user.uid)
+}
+
 fn open(fifo: &Fifo, origin: Origin) -> io::Result<Open> {
-    let file = open_file::fifo(Path::new(&fifo.path), fifo.user.uid)?;
+    let file = open_file::fifo(Path::new(&fifo.path), reader(fifo))?;
     if origin == Origin::Created {
         // mkfifo(3) applied the umask.
         file.set_permissions(Permissions::from_mode(MODE))?;
@@ -174,7 +182,11 @@ mod tests {
         mkfifo(&path, Mode::from_bits_truncate(0o600)).expect("mkfifo");
         std::os::unix::fs::symlink(&path, &link).expect("symlink");
         let why = |path: &Path| {
-            let opened = Fifos::default().open(&fifo(path));
+            let read = Fifo {
+                script: Some(crate::config::model::Command::default()),
+                ..fifo(path)
+            };
+            let opened = Fifos::default().open(&read);
             opened.expect_err("refused").to_string()
         };
         let chmod = |path: &Path, mode| {
@@ -188,6 +200,13 @@ mod tests {
         assert!(why(&path).starts_with("other users can write to the directory "));
         chmod(&scratch.path(""), 0o1777);
         Fifos::default().open(&fifo(&path)).expect("as in /tmp");
+        chmod(&path, 0o666);
+        Fifos::default()
+            .open(&fifo(&path))
+            .expect("no script of ours reads it");
+        let name = scratch.path("name");
+        fs::hard_link(&path, &name).expect("link");
+        assert_eq!(why(&name), "it has another name (hard link)");
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! What the owner and the mode of a file allow this process: what it could do with the file without
 //! capabilities. (Access control lists count as their mask, which is the mode of the group.)
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::unistd::{getegid, geteuid, getgroups};
 
-const READ: u32 = 0o4;
 const WRITE: u32 = 0o2;
 /// To execute a file, or to search a directory.
 pub(super) const EXECUTE: u32 = 0o1;
@@ -42,7 +41,7 @@ impl Identity {
     }
 
     /// Whether it may search all directories on the way to a file.
-    pub(super) fn may_reach(&self, path: &Path) -> bool {
+    fn may_reach(&self, path: &Path) -> bool {
         let search = |path: &Path| {
             let mut directories = path.ancestors().skip(1);
             directories.all(|one| fs::metadata(one).is_ok_and(|data| self.may(&data, EXECUTE)))
@@ -51,25 +50,11 @@ impl Identity {
         search(path) && fs::canonicalize(path).map_or(true, |real| search(&real))
     }
 
-    /// Whether it may read this file, which is open.
-    pub(super) fn may_read(&self, path: &Path, file: &File) -> bool {
-        file.metadata().is_ok_and(|data| self.may(&data, READ)) && self.may_reach(path)
-    }
-
     /// Whether it may create and remove files beside this one.
     pub(super) fn may_replace(&self, path: &Path) -> bool {
         let parent = path.parent().unwrap_or(path);
         let writable = |data: Metadata| self.may(&data, WRITE | EXECUTE);
         self.may_reach(path) && fs::metadata(parent).is_ok_and(writable)
-    }
-
-    /// Whether this file can be read now, and whatever replaces it: no other user can create files in
-    /// its directory.
-    pub(super) fn may_read_always(&self, path: &Path) -> bool {
-        let parent = path.parent().unwrap_or(path);
-        let safe = |data: Metadata| data.uid() == self.uid && data.mode() & 0o022 == 0;
-        let readable = fs::metadata(path).map_or(true, |data| self.may(&data, READ));
-        readable && self.may_reach(path) && fs::metadata(parent).is_ok_and(safe)
     }
 }
 
@@ -100,7 +85,7 @@ mod tests {
                 uid,
                 gids: vec![gid],
             };
-            let got = [READ, WRITE, EXECUTE].map(|bits| identity.may(&data, bits));
+            let got = [0o4, WRITE, EXECUTE].map(|bits| identity.may(&data, bits));
             assert_eq!(got, want, "{name}");
         }
     }
@@ -125,23 +110,5 @@ mod tests {
         assert!(own.may_reach(&open.join("file")) && !own.may_replace(&open.join("file")));
         mode(&closed, 0o700);
         mode(&open, 0o700);
-    }
-
-    #[test]
-    fn a_file_in_a_directory_of_others_may_become_unreadable() {
-        let scratch = Scratch::new("access-read");
-        let directory = scratch.path("d");
-        let file = directory.join("file");
-        fs::create_dir(&directory).expect("mkdir");
-        let own = Identity::own();
-        for (mode_of_directory, want) in [(0o700, true), (0o755, true), (0o1777, false)] {
-            mode(&directory, mode_of_directory);
-            assert_eq!(own.may_read_always(&file), want, "{mode_of_directory:o}");
-        }
-        mode(&directory, 0o700);
-        fs::write(&file, "").expect("write");
-        assert!(own.may_read_always(&file));
-        mode(&file, 0o200);
-        assert!(!own.may_read_always(&file));
     }
 }

@@ -1,7 +1,6 @@
 //! The machine as the configuration reader sees it (files, users, programs), and the capabilities
 //! of the process.
 
-use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
@@ -10,7 +9,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::unistd::{self, Uid};
 
-use super::file_access::Identity;
 use super::{atomic_file, executable, open_file};
 use crate::config::model::{Global, User};
 use crate::config::{self, Access, Program};
@@ -28,13 +26,11 @@ const MAX_MATCHES: usize = 1024;
 pub struct Host {
     /// Option `-i`.
     pub config_id: Option<String>,
-    /// Set when a file was read that its mode does not let this process read: a capability did.
-    pub read_by_privilege: Cell<bool>,
 }
 
 impl config::Host for Host {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        self.read_all(path, open_file::for_reading(path.as_ref()))
+        read_all(open_file::for_reading(path.as_ref()))
     }
 
     fn read_protected(&self, path: &str, from: Access) -> Result<Vec<u8>, String> {
@@ -42,7 +38,7 @@ impl config::Host for Host {
             Access::Write => open_file::trusted(path.as_ref()),
             Access::Any => open_file::secret(path.as_ref()),
         };
-        self.read_all(path, opened)
+        read_all(opened)
     }
 
     fn is_writable_by_everyone(&self, path: &str) -> bool {
@@ -118,23 +114,18 @@ impl config::Host for Host {
     }
 }
 
-impl Host {
-    fn read_all(&self, path: &str, file: io::Result<File>) -> Result<Vec<u8>, String> {
-        let file = file.map_err(|error| error_text(&error))?;
-        if !Identity::own().may_read(path.as_ref(), &file) {
-            self.read_by_privilege.set(true);
-        }
-        let mut bytes = Vec::new();
-        // One byte more than the limit, because the size in the inode may not be true (files in
-        // /proc).
-        file.take(MAX_FILE + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| error_text(&error))?;
-        if u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_FILE) {
-            Ok(bytes)
-        } else {
-            Err(format!("larger than {} MiB", MAX_FILE >> 20))
-        }
+fn read_all(file: io::Result<File>) -> Result<Vec<u8>, String> {
+    let file = file.map_err(|error| error_text(&error))?;
+    let mut bytes = Vec::new();
+    // One byte more than the limit, because the size in the inode may not be true (files in
+    // /proc).
+    file.take(MAX_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| error_text(&error))?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_FILE) {
+        Ok(bytes)
+    } else {
+        Err(format!("larger than {} MiB", MAX_FILE >> 20))
     }
 }
 
@@ -303,7 +294,6 @@ mod tests {
     fn the_configuration_id_is_the_option_or_the_short_host_name() {
         let given = Host {
             config_id: Some("left.example".to_owned()),
-            ..Host::default()
         };
         assert_eq!(given.config_id(), "left.example");
         let own = Host::default().config_id();

@@ -8,14 +8,15 @@
 //! | key of `auth_hmac` and `SSL` | followed | ours | none; a group may read | any |
 //! | lock, state file | refused, hard links too | the daemon's user | none | safe |
 //! | pid file | refused, hard links too | the daemon's user | none that writes | safe |
-//! | log file | refused, hard links too | ours | none that writes, if others can write to its directory | any |
-//! | FIFO | refused | ours, or its reader's | a group may write | safe, or its reader's |
+//! | log file | refused, hard links too | ours | none that writes, if everybody can write to its directory | any |
+//! | FIFO with a script of ours that reads it | refused, hard links too | ours, or its reader's | a group may write | safe, or its reader's |
+//! | other FIFO | refused, hard links too | any | any | any |
 //! | dump, tracked file that is created, `uci2conf -o` | replaced | replaced | replaced | any |
 //! | report of `-t` | followed; replaced if others can write to its directory | | | any |
 //!
 //! *Ours* is root or the daemon's user. A *safe* directory is ours or of the user who owns the
 //! configuration, who controls the daemon anyway, and others cannot write to it or it has the sticky
-//! bit; links of another user on the way to it are refused. Opening never
+//! bit. Where the daemon writes, links of another user on the way are refused. Opening never
 //! blocks. Only regular files are accepted, except that a log and a report may go to a device or a
 //! pipe. [`super::atomic_file`] replaces files, [`super::executable`] checks programs, and paths in
 //! /proc, /sys and /dev that are written in the source are the kernel's.
@@ -51,10 +52,10 @@ pub(super) enum Access {
 pub struct Trusted(Option<u32>);
 
 impl Trusted {
-    /// The owner of the configuration.
+    /// The owner of this file or directory.
     #[must_use]
-    pub fn owner_of(configuration: &str) -> Self {
-        Trusted(fs::metadata(configuration).ok().map(|data| data.uid()))
+    pub fn owner_of(path: &Path) -> Self {
+        Trusted(fs::metadata(path).ok().map(|data| data.uid()))
     }
 
     /// This user.
@@ -100,7 +101,8 @@ pub(super) fn secret(path: &Path) -> io::Result<File> {
 /// Opens a file of the daemon for reading and writing, and creates it if it does not exist. The
 /// content is kept.
 pub(super) fn own(path: &Path, access: Access, trusted: Trusted) -> io::Result<File> {
-    require_safe_directory(path, trusted)?;
+    // Before it is opened: the kernel may refuse to open a file of another user (protected_regular).
+    check_own(path, access, trusted)?;
     let mode = match access {
         Access::Private => 0o600,
         Access::Public => 0o644,
@@ -143,18 +145,23 @@ fn require_own(data: &Metadata, access: Access) -> io::Result<()> {
     }
 }
 
-/// Opens a FIFO for reading and writing. Its lines reach the program that reads it as `reader`.
-pub(super) fn fifo(path: &Path, reader: u32) -> io::Result<File> {
+/// Opens a FIFO for reading and writing. Its lines reach a program of ours that reads it as `reader`,
+/// if there is one.
+pub(super) fn fifo(path: &Path, reader: Option<u32>) -> io::Result<File> {
     // Checked before it is opened: opening a device can have side effects.
     let data = fs::symlink_metadata(path)?;
     if !data.file_type().is_fifo() {
         return refuse(format_args!("it exists and is not a FIFO"));
     }
+    // The file at its other name may not be for us.
+    if data.nlink() != 1 {
+        return refuse(format_args!("it has another name (hard link)"));
+    }
     let uid = data.uid();
-    if !is_ours(uid) && uid != reader {
+    if reader.is_some_and(|reader| !is_ours(uid) && uid != reader) {
         return refuse(format_args!("it belongs to user {uid}; remove it"));
     }
-    if data.mode() & OTHERS_WRITE != 0 {
+    if reader.is_some() && data.mode() & OTHERS_WRITE != 0 {
         let path = path.display();
         return refuse(format_args!(
             "every user can write to it; use `chmod o-w {path}`"
@@ -174,6 +181,7 @@ pub(super) fn fifo(path: &Path, reader: u32) -> io::Result<File> {
 
 /// Opens a log file for appending, and creates it if it does not exist.
 pub(super) fn log(path: &Path) -> io::Result<File> {
+    require_own_links(path.parent().unwrap_or(path), is_ours)?;
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = OpenOptions::new()
         .append(true)
@@ -185,7 +193,7 @@ pub(super) fn log(path: &Path) -> io::Result<File> {
     let data = file.metadata()?;
     // A device such as /dev/console may be writable by everybody.
     let device = !data.is_file() && is_ours(data.uid());
-    if !device && others_write_to_directory(path) {
+    if !device && all_write_to_directory(path) {
         require_ours(&data, path)?;
         if data.nlink() != 1 {
             return refuse(format_args!("it has another name (hard link)"));
@@ -197,6 +205,7 @@ pub(super) fn log(path: &Path) -> io::Result<File> {
 /// Opens a file that the user has named for output, as a shell does. If other users can write to
 /// its directory it must be replaced instead: `None`.
 pub(super) fn for_output(path: &Path) -> io::Result<Option<File>> {
+    require_own_links(path.parent().unwrap_or(path), is_ours)?;
     if others_write_to_directory(path) {
         return Ok(None);
     }
@@ -209,9 +218,10 @@ pub(super) fn for_output(path: &Path) -> io::Result<Option<File>> {
 }
 
 /// # Errors
-/// At the path is a device or the like, which must not be replaced. In a directory that others can
-/// write to it may be theirs.
+/// A link on the way belongs to another user, or at the path is a device or the like, which must not
+/// be replaced. In a directory that others can write to it may be theirs.
 pub(super) fn require_replaceable(path: &Path) -> io::Result<()> {
+    require_own_links(path.parent().unwrap_or(path), is_ours)?;
     match fs::metadata(path) {
         Ok(data) if !others_write_to_directory(path) => require_regular(&data),
         Ok(_) | Err(_) => Ok(()),
@@ -264,13 +274,7 @@ pub(super) fn require_safe_directory(path: &Path, other: Trusted) -> io::Result<
         true => Path::new("."),
         false => directory,
     };
-    for part in directory.ancestors() {
-        let foreign = |data: &Metadata| data.is_symlink() && !trusted(data.uid());
-        if fs::symlink_metadata(part).is_ok_and(|data| foreign(&data)) {
-            let part = part.display();
-            return refuse(format_args!("{part} is a symbolic link of another user"));
-        }
-    }
+    require_own_links(directory, trusted)?;
     let data = fs::metadata(directory)?;
     let name = directory.display();
     if !trusted(data.uid()) {
@@ -285,11 +289,31 @@ pub(super) fn require_safe_directory(path: &Path, other: Trusted) -> io::Result<
     Ok(())
 }
 
+/// # Errors
+/// A link on the way belongs to another user.
+fn require_own_links(directory: &Path, trusted: impl Fn(u32) -> bool) -> io::Result<()> {
+    for part in directory.ancestors() {
+        let foreign = |data: &Metadata| data.is_symlink() && !trusted(data.uid());
+        if fs::symlink_metadata(part).is_ok_and(|data| foreign(&data)) {
+            let part = part.display();
+            return refuse(format_args!("{part} is a symbolic link of another user"));
+        }
+    }
+    Ok(())
+}
+
 /// Whether other users can create files in the directory of the path.
 fn others_write_to_directory(path: &Path) -> bool {
     let directory = path.parent().filter(|part| !part.as_os_str().is_empty());
     let data = fs::metadata(directory.unwrap_or(Path::new(".")));
     data.is_ok_and(|data| others_write(&data) || !is_ours(data.uid()))
+}
+
+/// The same without groups: /var/log often belongs to the group of the log daemon.
+fn all_write_to_directory(path: &Path) -> bool {
+    let directory = path.parent().filter(|part| !part.as_os_str().is_empty());
+    let data = fs::metadata(directory.unwrap_or(Path::new(".")));
+    data.is_ok_and(|data| data.mode() & OTHERS_WRITE != 0 || !is_ours(data.uid()))
 }
 
 /// Whether users other than the owner can write. The groups of root and of the daemon do not count.

@@ -4,8 +4,8 @@
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
 use super::instance_lock::{self, InstanceLock, LockError};
@@ -85,6 +85,9 @@ impl PidFile {
         };
         if let Some(directory) = path.parent().filter(|parent| !parent.exists()) {
             // If this fails, opening the file reports why.
+            let existing = directory.ancestors().find(|one| one.exists());
+            let existing = existing.unwrap_or(directory).join("directory");
+            open_file::require_safe_directory(&existing, trusted).map_err(failed)?;
             let _ = DirBuilder::new()
                 .recursive(true)
                 .mode(0o755)
@@ -96,7 +99,10 @@ impl PidFile {
             let path = path.to_owned();
             return Err(PidFileError::Lock(LockError::Held { path, holder }));
         }
-        write_pid(&file).map_err(failed)?;
+        if let Err(error) = write_pid(&file) {
+            // The lock is what counts. A successor that ended here would take the addresses along.
+            log::warn!("{}", failed(error));
+        }
         let path = path.to_owned();
         Ok(Self { file, path, lock })
     }
@@ -142,9 +148,12 @@ impl Drop for PidFile {
     }
 }
 
-fn write_pid(mut file: &File) -> io::Result<()> {
-    file.set_len(0)?;
-    file.write_all(format!("{}\n", std::process::id()).as_bytes())
+/// Written in place: a successor writes what is there already, and on a full disk the page that is
+/// there is used again.
+fn write_pid(file: &File) -> io::Result<()> {
+    let text = format!("{}\n", std::process::id());
+    file.write_all_at(text.as_bytes(), 0)?;
+    file.set_len(u64::try_from(text.len()).unwrap_or(0))
 }
 
 #[cfg(test)]

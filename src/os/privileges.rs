@@ -90,10 +90,13 @@ impl Privileges {
     /// What the daemon needs to run a configuration: looks at its files.
     #[must_use]
     pub fn needs(&self, plan: Plan) -> Needs {
-        let privileged = [Capability::DacOverride, Capability::DacReadSearch];
-        let can_ignore_modes = privileged.iter().any(|one| self.initial.has(cap(*one)));
         let mut needs = plan.needs;
-        if can_ignore_modes {
+        // Which files a reload will find, and with which modes, is not known: what could be read at
+        // the start must not be missing then.
+        if self.initial.has(cap(Capability::DacReadSearch)) {
+            needs.add(Capability::DacReadSearch, &"files of the configuration");
+        }
+        if self.initial.has(cap(Capability::DacOverride)) {
             plan.files.add_needs(&mut needs);
         }
         if plan.tracks_processes && proc_is_hidden() {
@@ -227,13 +230,10 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// `read_by_privilege`: the configuration could be read only with a capability.
+    /// The plan of a configuration.
     #[must_use]
-    pub fn new(config: &Config, pid_file: Option<&Path>, read_by_privilege: bool) -> Self {
-        let mut needs = Needs::to_run(config, own_user());
-        if read_by_privilege {
-            needs.add(Capability::DacReadSearch, &"files of the configuration");
-        }
+    pub fn new(config: &Config, pid_file: Option<&Path>) -> Self {
+        let needs = Needs::to_run(config, own_user());
         let mut first_program = None;
         config.each_program(&mut |purpose, _| {
             first_program.get_or_insert_with(|| purpose.to_string());
@@ -255,8 +255,6 @@ impl Plan {
 /// The files that the daemon uses while it runs.
 #[derive(Debug)]
 struct Files {
-    /// Read whenever they change.
-    tracked: Vec<PathBuf>,
     /// Written or removed later.
     replaced: Vec<PathBuf>,
     /// Executed.
@@ -276,9 +274,7 @@ impl Files {
         });
         programs.sort_by(|a, b| (&a.0, a.1.uid).cmp(&(&b.0, b.1.uid)));
         programs.dedup();
-        let tracked = config.track_files.iter();
         Files {
-            tracked: tracked.map(|file| PathBuf::from(&file.path)).collect(),
             replaced: replaced.chain(pid_file.map(Path::to_owned)).collect(),
             programs,
         }
@@ -286,19 +282,12 @@ impl Files {
 
     fn add_needs(&self, needs: &mut Needs) {
         let own = Identity::own();
-        let mut tracked = self.tracked.iter();
-        if let Some(path) = tracked.find(|path| !own.may_read_always(path)) {
-            needs.add(Capability::DacReadSearch, &path.display());
-        }
         let mut replaced = self.replaced.iter();
         let exists = |path: &Path| path.parent().is_some_and(Path::exists);
         if let Some(path) = replaced.find(|path| exists(path) && !own.may_replace(path)) {
             needs.add(Capability::DacOverride, &path.display());
         }
         for (path, user) in &self.programs {
-            if !own.may_reach(path) {
-                needs.add(Capability::DacReadSearch, &path.display());
-            }
             let executable = |data: fs::Metadata| own.may(&data, EXECUTE);
             if *user == own_user() && !fs::metadata(path).is_ok_and(executable) {
                 needs.add(Capability::DacOverride, &path.display());

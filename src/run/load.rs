@@ -22,8 +22,6 @@ pub(super) struct Loader<'a> {
     errors: Vec<String>,
     /// Exit code of `-t` for the running configuration.
     pub(super) test_code: u8,
-    /// Whether the configuration could be read only with a capability.
-    pub(super) read_by_privilege: bool,
 }
 
 impl<'a> Loader<'a> {
@@ -33,7 +31,6 @@ impl<'a> Loader<'a> {
             path,
             errors: Vec::new(),
             test_code: exit::OK,
-            read_by_privilege: false,
         }
     }
 
@@ -73,7 +70,6 @@ impl<'a> Loader<'a> {
     fn load(&mut self) -> Loaded {
         let host = config_host(self.options);
         let mut loaded = config::load(self.path, &host);
-        self.read_by_privilege = host.read_by_privilege.get();
         host::set_name_defaults(&mut loaded.config.global);
         log_diags(&loaded, self.path);
         // Without virtual servers there is nothing to leave out, and the code would take 1.2 KB.

@@ -77,7 +77,7 @@ pub fn config_test(options: &Options, host: &dyn config::Host) -> u8 {
     let pid_file = pid_file
         .as_deref()
         .map_or(PidFile::default_path(), Path::new);
-    if let Err(error) = PidFile::check(pid_file, Trusted::owner_of(&path)) {
+    if let Err(error) = PidFile::check(pid_file, Trusted::owner_of(path.as_ref())) {
         diags.push(Diag {
             severity: Severity::Fatal,
             span: None,
@@ -120,7 +120,6 @@ fn write_report(options: &Options, report: &str, code: u8) -> u8 {
 fn config_host(options: &Options) -> Host {
     Host {
         config_id: options.config_id.clone(),
-        ..Host::default()
     }
 }
 

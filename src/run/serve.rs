@@ -133,7 +133,7 @@ impl<'a> Daemon<'a> {
     }
 
     fn plan(&self, config: &Config) -> Plan {
-        Plan::new(config, self.pid_file, self.loader.read_by_privilege)
+        Plan::new(config, self.pid_file)
     }
 
     fn start_loop(&self, config: Config, state: StateFile) -> io::Result<Reactor<'a>> {

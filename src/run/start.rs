@@ -105,7 +105,7 @@ fn launch(options: &Options) -> Result<Outcome, Failure> {
         Role::Daemon(ready) => ready,
     };
     // Signals are blocked before there is a file that a signal would leave behind.
-    let trusted = Trusted::owner_of(&path);
+    let trusted = Trusted::owner_of(path.as_ref());
     let prepared =
         block_signals().and_then(|signals| Ok((signals, take_pid_file(pid_file, trusted)?)));
     let (signals, pid_file) = match prepared {
@@ -156,10 +156,10 @@ fn clean_up(options: &Options) {
         privileges: Privileges::at_start(),
         seccomp: Seccomp::at_start(),
     };
-    daemon.clean_up(
-        config,
-        StateFile::beside(&pid_file, Trusted::owner_of(&path)),
-    );
+    // Whoever owns the directory: the configuration may be gone, and with it its owner.
+    let directory = pid_file.parent().unwrap_or(&pid_file);
+    let trusted = Trusted::owner_of(directory);
+    daemon.clean_up(config, StateFile::beside(&pid_file, trusted));
 }
 
 /// Opens the log first of all, so that syslog too has the reason why a daemon started by init does

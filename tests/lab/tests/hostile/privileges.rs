@@ -39,6 +39,9 @@ const KILL: u64 = 1 << 5;
 const SETGID: u64 = 1 << 6;
 const SETUID: u64 = 1 << 7;
 const NETWORK: u64 = 1 << 12 | 1 << 13;
+const READ_SEARCH: u64 = 1 << 2;
+/// What a daemon of root keeps in any case.
+const ALWAYS: u64 = NETWORK | READ_SEARCH;
 const IPC_LOCK: u64 = 1 << 14;
 const SYS_NICE: u64 = 1 << 23;
 
@@ -110,16 +113,16 @@ fn kept(ctx: &Ctx) -> Outcome {
         let mut run = start(&ctx.daemon, &a, &quick(text));
         if name == "a script of root" {
             // Permitted for the script; see `script_of_root_has_all_rights`.
-            assert_effective(&run, NETWORK | more);
+            assert_effective(&run, ALWAYS | more);
         } else {
-            assert_sets(&run, NETWORK | more);
+            assert_sets(&run, ALWAYS | more);
         }
         let log = run.log();
         let line = log.lines().find(|line| line.contains("Capabilities kept:"));
         let line = line.expect("what is kept is logged");
         assert_eq!(
             line.matches("CAP_").count(),
-            (NETWORK | more).count_ones() as usize,
+            (ALWAYS | more).count_ones() as usize,
             "{line}"
         );
         run.term();
@@ -133,13 +136,13 @@ fn reload(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let mut run = start(&ctx.daemon, &a, &conf().text());
-    assert_sets(&run, NETWORK);
+    assert_sets(&run, ALWAYS);
     let watch = Watch::start(&a);
     let at = run.reload(&with_script("nobody"));
     wait_until(SOON, "it continues as master", || {
         run.log().contains("MASTER STATE: resumed")
     });
-    assert_sets(&run, NETWORK | KILL | SETGID | SETUID);
+    assert_sets(&run, ALWAYS | KILL | SETGID | SETUID);
     let log = run.log();
     assert!(
         log.contains("needs CAP_KILL (vrrp_script chk), which was given up"),
@@ -154,9 +157,9 @@ fn reload(ctx: &Ctx) -> Outcome {
     );
     // Scripts of the configuration before may still run; after another reload they do not.
     run.reload(&conf().text());
-    assert_sets(&run, NETWORK | KILL | SETGID | SETUID);
+    assert_sets(&run, ALWAYS | KILL | SETGID | SETUID);
     run.reload(&conf().text());
-    assert_sets(&run, NETWORK);
+    assert_sets(&run, ALWAYS);
     assert!(run.alive() && !watch.removed(ip(VIP), at));
     Outcome::Passed
 }
@@ -172,10 +175,10 @@ fn root_script(ctx: &Ctx) -> Outcome {
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("chmod");
     let text = with_script("root").replace("/bin/true", &script);
     let mut run = start(&ctx.daemon, &a, &conf().text());
-    assert_sets(&run, NETWORK);
+    assert_sets(&run, ALWAYS);
     let watch = Watch::start(&a);
     let at = run.reload(&text);
-    assert_effective(&run, NETWORK | KILL);
+    assert_effective(&run, ALWAYS | KILL);
     fs::remove_file(&out).unwrap_or_default();
     wait_until(SOON, "the script runs again", || {
         fs::exists(&out).unwrap_or(false)
@@ -195,13 +198,13 @@ fn restart_and_stop(ctx: &Ctx) -> Outcome {
     let inst = inst.line("use_vmac vrrp.51").line("no_accept");
     let inst = inst.line("virtual_routes { 10.77.0.0/16 via 10.0.0.9 }");
     let mut run = start(&ctx.daemon, &a, &Conf::of(&[inst]).text());
-    assert_sets(&run, NETWORK);
+    assert_sets(&run, ALWAYS);
     let before = run.log().matches("Capabilities kept:").count();
     send(&run, &signal_number(&ctx.daemon, "RESTART"));
     wait_until(SOON, "the next one is up", || {
         run.log().matches("Capabilities kept:").count() > before
     });
-    assert_sets(&run, NETWORK);
+    assert_sets(&run, ALWAYS);
     wait_until(SOON, "it continues", || {
         run.log().contains("MASTER STATE: resumed")
     });
