@@ -104,6 +104,12 @@ impl Cidr {
         }
     }
 
+    /// Whether the prefix is that of a single address.
+    #[must_use]
+    pub fn is_host(&self) -> bool {
+        self.prefix == self.family().host_prefix()
+    }
+
     /// Whether an address is in this network.
     #[must_use]
     pub fn contains(&self, addr: IpAddr) -> bool {

@@ -389,6 +389,11 @@ fn authenticated_advert_of_another_segment_is_ignored() {
         ..exact()
     };
     let lax = || with_hmac(HmacMode::Permissive, Some(5));
+    // The networks of the interface do not tell who is on the link.
+    let foreign = || VrrpInstance {
+        src_ip: Some("198.51.100.1".parse().expect("an address")),
+        ..exact()
+    };
     let (own, other) = ("192.0.2.2", "203.0.113.2");
     let ours: &[&str] = &[VIP];
     let both: &[&str] = &[VIP, "192.0.2.101/32"];
@@ -400,6 +405,16 @@ fn authenticated_advert_of_another_segment_is_ignored() {
         ("network of a VIP", wide(), other, theirs, off_link, 0, true),
         ("other addresses", exact(), own, theirs, addresses, 1, false),
         ("permissive", lax(), other, ours, off_link, 0, true),
+        ("mcast_src_ip", foreign(), other, ours, off_link, 0, true),
+        (
+            "the same, others",
+            foreign(),
+            other,
+            theirs,
+            addresses,
+            1,
+            false,
+        ),
     ] {
         for skip_check_adv_addr in [false, true] {
             let conf = VrrpInstance {

@@ -245,6 +245,7 @@ fn log_peer(router: &Router, notice: Notice) {
 fn reject_text(router: &Router, why: Reject) -> String {
     let conf = &router.conf;
     match why {
+        Reject::Ttl(255) => "TTL 255 is not within `min_ttl` and `max_ttl` of the peer".to_owned(),
         Reject::Ttl(ttl) => format!("TTL {ttl} instead of 255, so a router forwarded them"),
         Reject::Version(theirs) => format!("VRRP {theirs}, ours {}", conf.version),
         Reject::AuthType | Reject::AuthFailed | Reject::Replay | Reject::Signature(_) => {

@@ -189,7 +189,9 @@ impl Engine {
 
 impl Router {
     /// Whether an address is in a network of the instance's interface: that of an address there, of
-    /// a virtual address, or the link-local one.
+    /// a virtual address, or the link-local one. If our own source address is in none of them (host
+    /// prefixes, `mcast_src_ip` of another network), the networks do not tell who is on the link, and
+    /// everybody counts.
     fn is_on_link(&self, from: IpAddr, interfaces: &Interfaces) -> bool {
         if let IpAddr::V6(from) = from
             && from.is_unicast_link_local()
@@ -199,8 +201,17 @@ impl Router {
         let link = self.ifindex.and_then(|index| interfaces.get(index));
         let present = link.iter().flat_map(|link| link.addrs.iter());
         let configured = self.conf.vips.iter().map(|vip| &vip.cidr);
-        let mut networks = present.map(|present| &present.cidr).chain(configured);
-        networks.any(|network| network.contains(from))
+        let networks = present.map(|present| &present.cidr).chain(configured);
+        let own = self.source();
+        let mut is_unknown = own.is_some();
+        for network in networks {
+            if network.contains(from) {
+                return true;
+            }
+            let has_own = own.is_some_and(|own| network.contains(own));
+            is_unknown &= network.is_host() || !has_own;
+        }
+        is_unknown
     }
 
     /// Logs once how a peer computes its checksum, if not the way we do.
