@@ -138,7 +138,7 @@ pub(crate) fn reap() -> Option<(i32, ExitStatus)> {
 
 /// In a child that does not execute a program: closes all descriptors but the three standard ones
 /// and `kept`.
-#[cfg(feature = "mail")]
+#[cfg(any(feature = "lvs", feature = "mail"))]
 pub(crate) fn close_all_but(kept: RawFd) {
     let kept = libc::c_uint::try_from(kept).unwrap_or(libc::c_uint::MAX);
     for (first, last) in [

@@ -140,6 +140,8 @@ fn mastership_lost_while_addresses_are_installed_removes_them_again() {
         removed < position(&log, MASTER),
         "in order, when the kernel is as it should be"
     );
+    let others = log.iter().position(|one| one.starts_with("del 2 198.51."));
+    assert!(Some(removed) < others, "the virtual address leaves first");
     let backup = log.iter().rposition(|one| one == BACKUP);
     assert!(position(&log, MASTER) < backup.expect("notified"));
     run(&mut engine, &mut kernel, at(5000));

@@ -10,7 +10,7 @@ use core::time::Duration;
 use crate::config::model::Address;
 use crate::engine::cx::Cx;
 use crate::engine::kernel::addresses::{
-    AddressSet, AddressState, CHUNK, Kind, Outcome, flush, reason,
+    AddressSet, AddressState, CHUNK, Kind, Outcome, Slot, flush, reason,
 };
 use crate::engine::kernel::interfaces::Interfaces;
 use crate::engine::slice::StepSize;
@@ -28,9 +28,8 @@ const SCAN: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Pass {
     pub(super) started: Instant,
-    /// Number of addresses that are done. When addresses are removed it counts from the last one:
-    /// with the first address of a network the kernel would remove all others of that network in
-    /// one step.
+    /// Number of addresses that are done. When addresses are removed the set is gone through twice;
+    /// see [`AddressSet::remove_some`].
     done: usize,
     size: StepSize,
     /// Another pass must follow.
@@ -182,19 +181,56 @@ impl AddressSet {
         }
     }
 
-    /// Removes the last addresses that were installed by us. Refusals are ignored: the address, or
-    /// its interface with it, is gone already. Returns how many addresses are left.
+    /// Removes addresses that were installed by us: forward, because virtual addresses come first and
+    /// must leave first; then, backward, those that go last ([`AddressSet::goes_last`]). Refusals are
+    /// ignored: the address, or its interface with it, is gone already. Returns how many addresses
+    /// are left.
     fn remove_some(&mut self, cx: &mut Cx<'_>, links: &Interfaces, pass: &mut Pass) -> usize {
-        let (from, kind) = (pass.done, self.kind);
-        for slot in self.slots.iter_mut().rev().skip(from).take(SCAN) {
-            if pass.batch.count() == pass.size.get() {
+        let (count, kind) = (self.slots.len(), self.kind);
+        let total = count.saturating_mul(2);
+        for _ in 0..SCAN {
+            if pass.batch.count() == pass.size.get() || pass.done >= total {
                 break;
             }
+            let nth = match pass.done < count {
+                true => pass.done,
+                false => total.saturating_sub(pass.done).saturating_sub(1),
+            };
+            let skip = pass.done < count && self.goes_last(nth, links);
             pass.done = pass.done.saturating_add(1);
-            slot.delete(&mut pass.batch, kind, links);
+            if let Some(slot) = self.slots.get_mut(nth).filter(|_| !skip) {
+                slot.delete(&mut pass.batch, kind, links);
+            }
         }
         flush(cx, &mut pass.batch);
-        self.slots.len().saturating_sub(pass.done)
+        total.saturating_sub(pass.done)
+    }
+
+    /// Whether the kernel would remove many others of the set together with this address, in one
+    /// step: the primary address of a network.
+    fn goes_last(&self, nth: usize, links: &Interfaces) -> bool {
+        if self.slots.len() <= CHUNK {
+            return false;
+        }
+        let Some(slot) = self.slots.get(nth) else {
+            return false;
+        };
+        let network = slot.listed();
+        let present = slot
+            .on
+            .and_then(|index| links.get(index)?.addrs.get(&network));
+        let is_primary = present.is_some_and(|present| !present.secondary);
+        if network.addr.is_ipv6() || network.is_host() || !is_primary {
+            return false;
+        }
+        // Counted for the first ones only, the virtual addresses.
+        nth >= CHUNK || {
+            let others = self.slots.iter().map(Slot::listed);
+            others
+                .filter(|other| network.contains(other.addr))
+                .nth(CHUNK)
+                .is_some()
+        }
     }
 
     /// Sends one batch of requests and records the answers.
