@@ -71,7 +71,7 @@ const UNREAD_RETRY: Duration = Duration::from_millis(1);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Progress {
     Served,
-    Postponed,
+    Postponed { until: Instant },
 }
 
 /// Everything that is configured, at run time.
@@ -263,9 +263,8 @@ impl Engine {
             router.repair_routes(cx, shared);
             router.rearm(shared);
         }
-        if progress == Progress::Postponed {
-            let again = Some(cx.now.after(UNREAD_RETRY));
-            self.shared.set_timer(TimerKey::Instance(id), again);
+        if let Progress::Postponed { until } = progress {
+            self.shared.set_timer(TimerKey::Instance(id), Some(until));
         }
     }
 
@@ -285,8 +284,11 @@ impl Engine {
         {
             let reception = cx.system.reception(on);
             let unread = reception.read_until.is_some_and(|until| until < due);
-            if unread && cx.now.since(due) < machine.interval() {
-                return Progress::Postponed;
+            let latest = due.after(machine.interval());
+            if unread && cx.now < latest {
+                let until = cx.now.after(UNREAD_RETRY).min(latest);
+                self.deliver(cx, id, Event::TimerPostponed { until });
+                return Progress::Postponed { until };
             }
             let lost_at = if unread {
                 Some(cx.now)

@@ -10,12 +10,13 @@
 //! been missed. The sockets are read before timers are served, so a master whose adverts were
 //! queued has already restarted the timer. In case nothing could be queued, the instance listens
 //! for one more interval plus skew before it takes over; once only, because on a machine that is
-//! always late the takeover must still happen.
+//! always late the takeover must still happen. A timer that the engine holds back on purpose, to
+//! read packets first ([`super::Event::TimerPostponed`]), is not late.
 //!
 //! **Silence with losses does not prove a silent master either.** If the receive socket dropped
 //! packets for lack of space since the timer was armed, the instance listens for one more down
 //! interval; once only until it hears a master, so that a flood delays the takeover by no more than
-//! that.
+//! that. If the timer is late as well, this longer wait replaces the one for a late timer.
 //!
 //! **In a sync group** ([`super::group`]) the end of the timer makes a [`PendingTakeover`]: the
 //! instance requests the group's decision, and again every interval, until it becomes master with
@@ -92,6 +93,8 @@ pub(super) struct Backup {
     lost_at: Option<Instant>,
     /// The down timer was armed again because packets were lost, and no master was heard since.
     extended: bool,
+    /// Until when the engine last held back the timer: it is late from then on only.
+    postponed_until: Instant,
     pending: Option<PendingTakeover>,
     /// Yielded, and has heard no master since.
     yielded: bool,
@@ -110,6 +113,7 @@ impl Backup {
             lower_prio_heard: false,
             lost_at: None,
             extended: false,
+            postponed_until: Instant::ZERO,
             pending: None,
             yielded,
             master,
@@ -133,6 +137,11 @@ impl Backup {
     pub(super) fn deadline(&self) -> Instant {
         self.preempt
             .map_or(self.down_at, |preempt| preempt.at.min(self.down_at))
+    }
+
+    /// How late the timer is served, apart from the time for which it was held back.
+    fn lateness(&self, now: Instant) -> Duration {
+        now.since(self.deadline().max(self.postponed_until))
     }
 }
 
@@ -344,7 +353,7 @@ impl Instance {
         if now < backup.deadline() {
             return; // called early
         }
-        let late = now.since(backup.deadline());
+        let late = backup.lateness(now);
         let interval = backup.interval.duration();
         let expired = if now >= backup.down_at {
             Expired::DownTimer
@@ -353,10 +362,10 @@ impl Instance {
         };
         if expired == Expired::DownTimer && self.must_stay_backup(late, interval) {
             self.arm(now, TimerKind::Down);
-        } else if late > interval && self.listen_once_more(now, expired) {
-            // Adverts may have been missed; listening again.
         } else if expired == Expired::DownTimer && self.extend_after_loss(now, out) {
             // Adverts may have been among the lost packets; listening again.
+        } else if late > interval && self.listen_once_more(now, expired) {
+            // Adverts may have been missed; listening again.
         } else {
             let why = self.takeover_reason(expired);
             self.claim(now, why, expired, out);
@@ -437,6 +446,12 @@ impl Instance {
     pub(super) fn packets_lost(&mut self, at: Instant) {
         if let State::Backup(backup) = &mut self.state {
             backup.lost_at = Some(at);
+        }
+    }
+
+    pub(super) fn timer_postponed(&mut self, until: Instant) {
+        if let State::Backup(backup) = &mut self.state {
+            backup.postponed_until = until;
         }
     }
 

@@ -59,6 +59,12 @@ pub enum Event<'a> {
         /// When the last of them is known to have been dropped.
         at: Instant,
     },
+    /// The timer is due, but is held back until packets are read that arrived before its deadline.
+    /// Until then it does not count as late.
+    TimerPostponed {
+        /// When it will be served, or held back again.
+        until: Instant,
+    },
     /// [`super::Instance::next_deadline`] has passed.
     Timer,
     /// Nothing is missing; adverts are sent from `source`. Also delivered when the source changes.

@@ -105,6 +105,7 @@ impl Instance {
             Event::Suspended(time) => self.on_suspended(now, time, out),
             Event::Advert(received) => self.on_advert(now, received, out),
             Event::PacketsLost { at } => self.packets_lost(at),
+            Event::TimerPostponed { until } => self.timer_postponed(until),
             Event::Timer => match self.state {
                 State::Init | State::Fault => {}
                 State::Resuming(resume) => self.resume_timer(now, resume, out),

@@ -335,6 +335,31 @@ fn timer_expired_backup_stays_backup_after_a_stall() {
 }
 
 #[test]
+fn a_timer_held_back_is_late_only_after_that() {
+    let params = Params {
+        nopreempt: true,
+        timer_expired_backup: Some(1),
+        ..v2()
+    };
+    let held_back = || {
+        let mut bench = Bench::started(params.clone());
+        let until = bench.pass(4_600_000).now;
+        assert_eq!(bench.on(Event::TimerPostponed { until }), []);
+        bench
+    };
+    let mut bench = held_back();
+    bench.pass(10_000);
+    assert_eq!(
+        bench.timer(),
+        taking_over(100, VrrpState::Backup, Reason::MasterDown)
+    );
+    let mut bench = held_back();
+    bench.pass(1_000_001);
+    assert_eq!(bench.timer(), [], "a stall while it was held back");
+    assert_eq!(bench.due(), DOWN_100);
+}
+
+#[test]
 fn a_master_stalled_beyond_its_peers_down_interval_sends_garp_again() {
     let mut bench = Bench::master(v2());
     bench.pass(3_003_000);
