@@ -438,11 +438,11 @@ fn an_exchange_in_a_child_has_a_time_limit() {
     kernel.socket_event(&mut engine, at(2), 0, SocketEvent::Connected);
     run(&mut engine, &mut kernel, at(20_000));
     assert_eq!(log_starting_with(&mut kernel, "kill"), [""; 0]);
-    run(&mut engine, &mut kernel, at(20_002));
+    run(&mut engine, &mut kernel, at(20_003));
     let log = kernel.take_log();
     assert!(log.contains(&"kill 1 Term".to_owned()), "{log:?}");
     assert!(log.iter().any(|line| line.ends_with("DOWN")), "{log:?}");
-    engine.child_ended(at(20_003), Pid(1), Exit::Signal(15), &mut kernel);
+    engine.child_ended(at(20_004), Pid(1), Exit::Signal(15), &mut kernel);
     run(&mut engine, &mut kernel, at(40_000));
     assert_eq!(kernel.probes.open.len(), 1, "checked again");
 }
@@ -469,6 +469,74 @@ fn a_child_that_cannot_be_started_does_not_fail_servers() {
     run(&mut engine, &mut kernel, at(10_010));
     assert_eq!(state_changes(&mut kernel), [""; 0]);
     assert_eq!(kernel.probes.open.len(), 1, "checked again at once");
+}
+
+/// This many servers with TLS.
+#[cfg(feature = "tls")]
+fn tls_servers(count: usize) -> Config {
+    let mut conf = tls_pages();
+    let server = conf.lvs.virtual_servers[0].real_servers[0].checks.clone();
+    let names = config(vec![server; count]);
+    conf.lvs = names.lvs;
+    conf
+}
+
+/// Lets all servers accept their connections.
+#[cfg(feature = "tls")]
+fn accept_all(engine: &mut Engine, kernel: &mut Kernel, ms: u64) {
+    run(engine, kernel, at(ms));
+    let open: Vec<usize> = kernel.probes.open.iter().map(|open| open.0).collect();
+    for probe in open {
+        kernel.socket_event(engine, at(ms), probe, SocketEvent::Connected);
+    }
+    run(engine, kernel, at(ms + 1));
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn waiting_for_a_child_does_not_fail_servers() {
+    let mut kernel = eth0();
+    let mut engine = started(tls_servers(97), &mut kernel);
+    accept_all(&mut engine, &mut kernel, 1);
+    assert_eq!(kernel.spawned, 96, "one waits");
+    // Its turn comes just before it gives up; its child has the whole time.
+    engine.child_ended(at(4_990), Pid(1), Exit::Code(1), &mut kernel);
+    assert_eq!(state_changes(&mut kernel).len(), 1);
+    run(&mut engine, &mut kernel, at(4_991));
+    assert_eq!(kernel.spawned, 97);
+    run(&mut engine, &mut kernel, at(24_980));
+    assert_eq!(state_changes(&mut kernel).len(), 95, "all but the last");
+    run(&mut engine, &mut kernel, at(24_992));
+    assert_eq!(state_changes(&mut kernel).len(), 1);
+    // One that waits too long has no result.
+    let mut kernel = eth0();
+    let mut engine = started(tls_servers(97), &mut kernel);
+    accept_all(&mut engine, &mut kernel, 1);
+    run(&mut engine, &mut kernel, at(5_002));
+    assert_eq!((kernel.probes.open.len(), kernel.spawned), (0, 96));
+    assert_eq!(state_changes(&mut kernel), [""; 0]);
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn servers_that_are_down_leave_children_for_others() {
+    let mut kernel = eth0();
+    let mut engine = started(tls_servers(50), &mut kernel);
+    accept_all(&mut engine, &mut kernel, 1);
+    // 40 fail; the other 10 are well, on both pages.
+    for nth in 1..=50 {
+        let code = if nth <= 40 { 1 } else { 0 };
+        engine.child_ended(at(3), Pid(nth), Exit::Code(code), &mut kernel);
+    }
+    assert_eq!(state_changes(&mut kernel).len(), 40);
+    accept_all(&mut engine, &mut kernel, 4);
+    for nth in 51..=60 {
+        engine.child_ended(at(6), Pid(nth), Exit::Code(0), &mut kernel);
+    }
+    assert_eq!(kernel.spawned, 60);
+    accept_all(&mut engine, &mut kernel, 10_010);
+    assert_eq!(kernel.spawned, 60 + 32 + 10, "8 that are down wait");
+    assert_eq!(state_changes(&mut kernel), [""; 0]);
 }
 
 // ---- FILE_CHECK ----

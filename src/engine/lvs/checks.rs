@@ -21,7 +21,7 @@ use crate::check::{NetworkCheck, NetworkCheckBuilder, SocketEvent, Step};
 use crate::config::model::lvs::{self, Check, CheckKind};
 use crate::engine::cx::Cx;
 use crate::engine::log_limit::LogLimit;
-use crate::engine::lvs::concurrency::ConcurrencyLimit;
+use crate::engine::lvs::concurrency::{ChildKind, ChildLimits, ConcurrencyLimit};
 use crate::engine::lvs::messages::{self, CheckConf};
 use crate::engine::lvs::{CheckChange, CheckPath};
 use crate::engine::notify::children::{Children, Owner};
@@ -35,10 +35,9 @@ use crate::types::errno::TOO_MANY_FILES;
 /// occupies one for `connect_timeout`, so a lower limit would multiply the time to notice that
 /// thousands of servers are down.
 const MAX_SOCKETS: usize = 4096;
-/// Concurrent programs. One that hangs occupies its place for `misc_timeout`.
-const MAX_PROGRAMS: usize = 128;
-/// Limit of a whole connection, in multiples of `connect_timeout`: a peer that sends a byte now and
-/// then cannot keep a check running, although every step is in time.
+/// Limit of a whole connection, and of the child process that continues it, in multiples of
+/// `connect_timeout`: a peer that sends a byte now and then cannot keep a check running, although
+/// every step is in time.
 const MAX_STEPS: u32 = 4;
 /// How long a time limit is extended for an answer that waits to be read.
 const UNREAD: Duration = Duration::from_millis(1);
@@ -68,11 +67,9 @@ pub(crate) enum Phase {
         /// Deadline of the whole connection.
         until: Instant,
     },
-    /// Connected; waits to continue in a child process. The deadline is that of the connection.
-    Paused {
-        /// Deadline of the whole connection.
-        until: Instant,
-    },
+    /// Connected; waits to continue in a child process. At the deadline the check gives up without
+    /// a result, because the server may close a silent connection.
+    Paused,
     /// Has a child process.
     Running {
         /// The child exceeded its time limit; its result is ignored.
@@ -87,6 +84,8 @@ pub(crate) struct CheckRun {
     pub(crate) method: Method,
     pub(crate) schedule: Schedule,
     pub(crate) phase: Phase,
+    /// The limit that its child process counts for.
+    pub(crate) child_kind: ChildKind,
     /// `ha_suspend`.
     pub(crate) suspended: bool,
     /// Added to the server's weight.
@@ -100,7 +99,7 @@ pub(crate) struct Checks {
     pub(crate) runs: Vec<CheckRun>,
     pub(crate) timers: Timers,
     pub(crate) sockets: ConcurrencyLimit,
-    pub(crate) programs: ConcurrencyLimit,
+    pub(crate) children: ChildLimits,
     /// Bytes a machine wants to send.
     out: Vec<u8>,
     pub(crate) started: bool,
@@ -168,6 +167,7 @@ impl CheckRun {
             method,
             schedule: Schedule::new(check.alpha),
             phase: Phase::Idle,
+            child_kind: ChildKind::Program,
             suspended: false,
             weight: 0,
             log_limit: LogLimit::default(),
@@ -196,7 +196,7 @@ impl Checks {
             runs,
             timers: Timers::new(count),
             sockets: ConcurrencyLimit::new(MAX_SOCKETS, count),
-            programs: ConcurrencyLimit::new(MAX_PROGRAMS, count),
+            children: ChildLimits::new(count),
             out: Vec::new(),
             started: false,
         }
@@ -206,7 +206,7 @@ impl Checks {
     pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
         // Overdue checks are left to the next iteration of the event loop.
         let soon = now.after(Duration::from_nanos(1));
-        if self.sockets.has_next() || self.programs.has_next() {
+        if self.sockets.has_next() || self.children.has_next() {
             return Some(soon);
         }
         self.timers.first().map(|(at, _)| at.max(soon))
@@ -224,7 +224,7 @@ impl Checks {
         if let Some(index) = self.sockets.next() {
             return self.open(cx, index, conf);
         }
-        if let Some(index) = self.programs.next() {
+        if let Some(index) = self.children.next() {
             self.start_child(cx, index, conf, children);
             return Progress::Enough;
         }
@@ -246,13 +246,13 @@ impl Checks {
             (Phase::Idle, Method::Program) => {
                 run.phase = Phase::Queued;
                 self.timers.set(index, None);
-                if self.programs.acquire(index) {
+                if self.children.of(ChildKind::Program).acquire(index) {
                     self.spawn(cx, index, conf, children);
                     return Progress::Enough;
                 }
             }
-            (Phase::Paused { .. }, _) => {
-                self.programs.remove(index);
+            (Phase::Paused, _) => {
+                self.children.remove(index);
                 self.abandon(cx, index, conf, &io::ErrorKind::ResourceBusy.into());
             }
             (Phase::Connected { .. }, _) if cx.system.lvs().has_event(index) => {
@@ -342,10 +342,15 @@ impl Checks {
         };
         if event == SocketEvent::Connected && network.is_costly() {
             // The child is started when the loop has time: one in each iteration.
-            run.phase = Phase::Paused { until };
-            self.timers.set(index, Some(until));
+            let timeout = network.target().connect_timeout;
+            run.phase = Phase::Paused;
+            run.child_kind = match run.schedule.is_up() || !run.schedule.has_result() {
+                true => ChildKind::WithUp,
+                false => ChildKind::WithDown,
+            };
+            self.children.of(run.child_kind).queue(index);
+            self.timers.set(index, Some(cx.now.after(timeout)));
             cx.system.lvs().pause_check(index);
-            self.programs.queue(index);
             return None;
         }
         let errno = match event {
@@ -393,12 +398,13 @@ impl Checks {
         let Some(run) = self.runs.get_mut(index) else {
             return;
         };
-        let (Phase::Paused { until }, Method::Network(network)) = (run.phase, &mut run.method)
-        else {
+        let (Phase::Paused, Method::Network(network)) = (run.phase, &mut run.method) else {
             return self.spawn(cx, index, conf, children);
         };
         let owner = Owner::Check(index);
-        let limit = Some(until.since(cx.now));
+        // The time it has waited is not the server's.
+        let timeout = network.target().connect_timeout;
+        let limit = Some(timeout.saturating_mul(MAX_STEPS));
         let started = children.start(cx, owner, limit, |cx| {
             cx.system.lvs().run_check(index, network)
         });
@@ -409,7 +415,7 @@ impl Checks {
                 self.sockets.release();
             }
             Err(error) => {
-                self.programs.release();
+                self.children.of(run.child_kind).release();
                 self.abandon(cx, index, conf, &error);
             }
         }

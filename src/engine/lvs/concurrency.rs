@@ -85,6 +85,72 @@ impl ConcurrencyLimit {
     }
 }
 
+/// Concurrent programs. One that hangs occupies its place for `misc_timeout`.
+const MAX_PROGRAMS: usize = 128;
+/// Concurrent exchanges with servers that are up.
+const MAX_WITH_UP: usize = 96;
+/// Concurrent exchanges with servers that are down. Few: servers that send a byte now and then
+/// occupy their places for long, and must leave some for the others.
+const MAX_WITH_DOWN: usize = 32;
+
+/// What a child process of a check does; each kind has a limit of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ChildKind {
+    /// Runs the program of a `MISC_CHECK`.
+    Program,
+    /// Talks to a server that is up, or has not been checked yet.
+    WithUp,
+    /// Talks to a server that is down.
+    WithDown,
+}
+
+/// The limits of all kinds of child processes.
+#[derive(Debug)]
+pub(crate) struct ChildLimits {
+    programs: ConcurrencyLimit,
+    with_up: ConcurrencyLimit,
+    with_down: ConcurrencyLimit,
+}
+
+impl ChildLimits {
+    /// `queue`: capacity of each queue.
+    pub(crate) fn new(queue: usize) -> Self {
+        ChildLimits {
+            programs: ConcurrencyLimit::new(MAX_PROGRAMS, queue),
+            with_up: ConcurrencyLimit::new(MAX_WITH_UP, queue),
+            with_down: ConcurrencyLimit::new(MAX_WITH_DOWN, queue),
+        }
+    }
+
+    /// The limit of a kind.
+    pub(crate) fn of(&mut self, kind: ChildKind) -> &mut ConcurrencyLimit {
+        match kind {
+            ChildKind::Program => &mut self.programs,
+            ChildKind::WithUp => &mut self.with_up,
+            ChildKind::WithDown => &mut self.with_down,
+        }
+    }
+
+    /// Whether [`ChildLimits::next`] returns something.
+    pub(crate) fn has_next(&self) -> bool {
+        self.with_up.has_next() || self.programs.has_next() || self.with_down.has_next()
+    }
+
+    /// The next that may run; servers that are up come first.
+    pub(crate) fn next(&mut self) -> Option<usize> {
+        let next = self.with_up.next();
+        let next = next.or_else(|| self.programs.next());
+        next.or_else(|| self.with_down.next())
+    }
+
+    /// Removes `index` from all queues.
+    pub(crate) fn remove(&mut self, index: usize) {
+        for kind in [ChildKind::Program, ChildKind::WithUp, ChildKind::WithDown] {
+            self.of(kind).remove(index);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -184,11 +184,11 @@ impl Checks {
             Phase::Idle => {}
             Phase::Queued => {
                 self.sockets.remove(index);
-                self.programs.remove(index);
+                self.children.remove(index);
                 run.phase = Phase::Idle;
             }
-            Phase::Connected { .. } | Phase::Paused { .. } => {
-                self.programs.remove(index);
+            Phase::Connected { .. } | Phase::Paused => {
+                self.children.remove(index);
                 cx.system.lvs().close_check(index);
                 self.sockets.release();
                 run.phase = Phase::Idle;
@@ -269,7 +269,8 @@ impl Checks {
                     (phase, _) => phase,
                 };
                 if running {
-                    self.programs.adopt();
+                    self.children.of(was.child_kind).adopt();
+                    is.child_kind = was.child_kind;
                 }
             }
         }

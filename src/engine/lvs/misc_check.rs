@@ -46,7 +46,7 @@ impl Checks {
         match children.run(cx, owner, ChildCommand::plain(command), limit) {
             Ok(()) => run.phase = Phase::Running { overdue: false },
             Err(error) => {
-                self.programs.release();
+                self.children.of(run.child_kind).release();
                 self.postpone(index, cx.now, conf, &error);
             }
         }
@@ -65,7 +65,7 @@ impl Checks {
             return None;
         };
         run.phase = Phase::Idle;
-        self.programs.release();
+        self.children.of(run.child_kind).release();
         if overdue {
             // Its result was recorded when it exceeded the limit.
             self.rearm(index);
