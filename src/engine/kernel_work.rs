@@ -7,6 +7,7 @@ use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::instance::messages;
 use crate::engine::instance::router::Router;
+use crate::engine::kernel::repair_limit::is_announced;
 use crate::engine::shared::Shared;
 use crate::engine::slice::Slice;
 use crate::types::{InstanceId, VrrpState};
@@ -98,7 +99,8 @@ impl Router {
         if let Some(outcome) = outcome {
             messages::report_addresses(format_args!("({})", self.conf.name), &outcome);
             let added = outcome.announce_added && outcome.added > 0;
-            if (outcome.restored > 0 || added) && self.machine.state() == VrrpState::Master {
+            let restored = outcome.restored > 0 && is_announced(outcome.repairs);
+            if (restored || added) && self.machine.state() == VrrpState::Master {
                 return self.start_announcing(cx, shared, Burst::Master);
             }
         }

@@ -261,6 +261,7 @@ impl Engine {
                 router.repair_addresses(cx, shared);
             }
             router.repair_routes(cx, shared);
+            shared.dirty |= router.end_hold(cx.now);
             router.rearm(shared);
         }
         if let Progress::Postponed { until } = progress {
@@ -309,9 +310,11 @@ impl Engine {
             self.shared.dirty = true;
         }
         if cx.is_due(self.statics.next_deadline()) {
+            self.statics.repairs.end_hold(cx.now);
             self.shared.recheck_static_addresses = true;
             self.shared.dirty = true;
         }
+        self.shared.dirty |= self.static_routes.repairs.end_hold(cx.now);
         self.shared.dirty |= self.sockets.iter().any(|socket| !socket.works);
         self.repair_static_routes(cx);
         self.expire_children(cx);

@@ -21,15 +21,15 @@ impl Engine {
     /// Notes a netlink event; [`Engine::refresh`] acts on it.
     pub fn netlink_event(&mut self, now: Instant, message: &Message<'_>) {
         let change = self.shared.interfaces.apply(now, message);
-        self.route_event(message, change);
+        self.route_event(now, message, change);
         match change {
             Change::Nothing => {}
             Change::Link(_) => self.recheck_everything(),
-            Change::Added(_) | Change::Lost(_) => self.address_event(message),
+            Change::Added(_) | Change::Lost(_) => self.address_event(now, message),
         }
     }
 
-    fn address_event(&mut self, message: &Message<'_>) {
+    fn address_event(&mut self, now: Instant, message: &Message<'_>) {
         let (Message::NewAddr(addr) | Message::DelAddr(addr)) = message else {
             return;
         };
@@ -42,7 +42,7 @@ impl Engine {
             if let Some(router) = self.routers.get_mut(*id) {
                 // That an address of ours was set, or removed from a backup, changes nothing,
                 // except for an owner, whose address is also its source address.
-                let lost = lost && router.addresses.wanted;
+                let lost = lost && router.addresses.removed(now, cidr);
                 router.recheck |= lost;
                 self.shared.dirty |= lost || router.conf.priority.is_owner();
             }
@@ -51,7 +51,7 @@ impl Engine {
         let lvs = self.lvs.as_ref();
         self.shared.dirty |= lvs.is_some_and(|lvs| lvs.depends_on_address(cidr.addr));
         if !is_virtual {
-            self.shared.recheck_static_addresses |= lost;
+            self.shared.recheck_static_addresses |= lost && self.statics.removed(now, cidr);
             self.shared.dirty = true;
         }
     }

@@ -127,6 +127,8 @@ pub enum Reason {
     ProcessBad,
     /// A static address, route or rule of its `track_group` is missing.
     StaticMissing,
+    /// Another program removes its addresses, routes or rules again and again.
+    RemovedExternally,
     /// The fault is over.
     Recovered,
     /// The kernel refused the socket for receiving adverts.
@@ -165,6 +167,7 @@ impl Reason {
             Reason::FileBad => "file_bad",
             Reason::ProcessBad => "process_bad",
             Reason::StaticMissing => "static_missing",
+            Reason::RemovedExternally => "removed_externally",
             Reason::Recovered => "recovered",
             Reason::CannotListen => "cannot_listen",
             Reason::GroupMaster => "group_master",

@@ -19,6 +19,7 @@ mod lvs;
 mod no_accept;
 mod notify;
 mod reload;
+mod repair;
 mod resume;
 mod routes;
 mod suspend;

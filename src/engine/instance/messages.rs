@@ -8,6 +8,7 @@ use crate::engine::Engine;
 use crate::engine::instance::auth;
 use crate::engine::instance::router::Router;
 use crate::engine::kernel::interfaces::{Interface, Interfaces};
+use crate::engine::kernel::repair_limit::is_logged;
 use crate::engine::kernel::{addresses, routes};
 use crate::engine::shared::Shared;
 use crate::types::{Instant, MasterInfo, Priority, VrrpState};
@@ -109,6 +110,7 @@ impl Engine {
             Reason::StaticMissing => {
                 "a static address, route or rule of its track_group is missing".into()
             }
+            Reason::RemovedExternally => explain_lost(router),
             Reason::SequenceExhausted => "AH sequence numbers are exhausted".into(),
             Reason::Recovered => "the cause of the fault is gone".into(),
             Reason::Shutdown if self.shared.stopping => "shutdown".into(),
@@ -137,6 +139,22 @@ fn explain_election(router: &Router, why: Reason, master: Option<MasterInfo>) ->
         ),
         (_, None) => "a router with our priority and a higher address is master".into(),
     }
+}
+
+/// What another program keeps removing.
+fn explain_lost(router: &Router) -> String {
+    let (addresses, routes) = (&router.addresses.repairs, &router.routes.repairs);
+    let (limit, what) = if addresses.is_held() {
+        let address = router.addresses.get(addresses.contested);
+        (addresses, address.map(|address| address.cidr.to_string()))
+    } else {
+        (routes, router.routes.text(routes.contested))
+    };
+    let (what, lost) = (what.unwrap_or_default(), limit.lost());
+    format!(
+        "{what} was removed externally again after {} repairs in {} ms; next attempt in {} s",
+        lost.repairs, lost.millis, lost.hold
+    )
 }
 
 /// The first interface the instance depends on that is missing or down.
@@ -286,7 +304,7 @@ fn list(addresses: &[IpAddr]) -> String {
 /// Logs what an attempt to set addresses has changed, in one line at most. `name`: `(VI_1)`.
 pub(crate) fn report_addresses(name: fmt::Arguments<'_>, outcome: &addresses::Outcome) {
     if let Some(first) = outcome.first_restored {
-        log_restored(name, &first, outcome.restored);
+        log_restored(name, &first, outcome.restored, outcome.repairs);
     }
     if outcome.report && outcome.refused > 0 {
         let first = outcome.first_refused.as_deref().unwrap_or("unknown reason");
@@ -301,7 +319,7 @@ pub(crate) fn report_addresses(name: fmt::Arguments<'_>, outcome: &addresses::Ou
 /// Logs what an attempt to set routes and rules has changed, in one line at most.
 pub(crate) fn report_routes(name: fmt::Arguments<'_>, outcome: &routes::Outcome) {
     if let Some(first) = &outcome.first_restored {
-        log_restored(name, first, outcome.restored);
+        log_restored(name, first, outcome.restored, outcome.repairs);
     }
     if outcome.report && outcome.refused > 0 {
         let first = outcome.first_refused.as_deref().unwrap_or("unknown reason");
@@ -311,12 +329,22 @@ pub(crate) fn report_routes(name: fmt::Arguments<'_>, outcome: &routes::Outcome)
     }
 }
 
-fn log_restored(name: fmt::Arguments<'_>, first: &dyn fmt::Display, count: usize) {
-    log::warn!(
-        target: "vrrp",
-        "{name} {first}{} was removed externally; reinstalled",
-        and_more(count)
-    );
+/// `repairs`: in a row, with this one.
+fn log_restored(name: fmt::Arguments<'_>, first: &dyn fmt::Display, count: usize, repairs: u32) {
+    if !is_logged(repairs) {
+        return;
+    }
+    let more = and_more(count);
+    match repairs {
+        1 => log::warn!(
+            target: "vrrp",
+            "{name} {first}{more} was removed externally; reinstalled"
+        ),
+        _ => log::warn!(
+            target: "vrrp",
+            "{name} {first}{more} was removed externally; reinstalled ({repairs} times in a row)"
+        ),
+    }
 }
 
 /// What follows the first of `count` objects in a message.

@@ -317,6 +317,12 @@ impl Router {
         self.ifindex = link.map(|link| link.index);
     }
 
+    /// Ends the hold of a lost fight about addresses or routes, if it is due. Returns whether it
+    /// was.
+    pub(crate) fn end_hold(&mut self, now: Instant) -> bool {
+        self.addresses.repairs.end_hold(now) | self.routes.repairs.end_hold(now)
+    }
+
     /// Whether interfaces, tracked objects, peers and the source address are as they must be.
     /// `is_virtual`: whether an address is a VIP, which is no source address.
     pub(crate) fn readiness(
@@ -337,6 +343,9 @@ impl Router {
         let tracked = || shared.tracking.fault(&conf.tracks, interfaces);
         if let Some(reason) = self.missing_interface(interfaces).or_else(tracked) {
             return Readiness::Missing(reason);
+        }
+        if self.addresses.repairs.is_held() || self.routes.repairs.is_held() {
+            return Readiness::Missing(Reason::RemovedExternally);
         }
         if let Transport::Unicast { peers, .. } = &conf.transport
             && peers.is_empty()

@@ -314,6 +314,11 @@ impl AddressSet {
     /// Compares the refusals with those reported last, and schedules a retry.
     fn finish(&mut self, now: Instant, outcome: &mut Outcome) {
         self.plan_renewal();
+        if outcome.restored > 0 {
+            outcome.repairs = self.repairs.repaired(now);
+        } else {
+            self.repairs.settle();
+        }
         outcome.report = outcome.refused != self.refused;
         self.refused = outcome.refused;
         if outcome.refused > 0 {

@@ -14,6 +14,7 @@ use crate::engine::kernel::address_pass::Pass;
 use crate::engine::kernel::backoff::Backoff;
 use crate::engine::kernel::interfaces::{Interface, Interfaces, PROTO_KEEPALIVED};
 use crate::engine::kernel::lease::Lease;
+use crate::engine::kernel::repair_limit::RepairLimit;
 use crate::engine::system::{errno_text, error_text};
 use crate::netlink::addr::{self, AddrFlags, DesiredAddr};
 use crate::netlink::{Ack, Batch};
@@ -164,6 +165,8 @@ pub(crate) struct Outcome {
     /// Of those, reinstalled after an external removal.
     pub(crate) restored: usize,
     pub(crate) first_restored: Option<Cidr>,
+    /// Number of this repair in its row.
+    pub(crate) repairs: u32,
     /// Addresses that were added are to be announced, not only those that were reinstalled.
     pub(crate) announce_added: bool,
     pub(crate) refused: usize,
@@ -182,6 +185,7 @@ pub(crate) struct AddressSet {
     pub(crate) lease: Lease,
     pub(super) refused: usize,
     pub(super) backoff: Backoff,
+    pub(crate) repairs: RepairLimit,
     /// The pass in progress.
     pub(super) pass: Option<Pass>,
     /// Addresses that are no longer configured and are still to be removed.
@@ -197,6 +201,7 @@ impl AddressSet {
             lease: Lease::default(),
             refused: 0,
             backoff: Backoff::new(RETRY_FIRST, RETRY_LAST),
+            repairs: RepairLimit::default(),
             pass: None,
             retired: Vec::new(),
         }
@@ -255,12 +260,31 @@ impl AddressSet {
                     .by_name(&slot.address.dev)
                     .is_some_and(Interface::is_up)
         };
-        self.slots.iter().filter(tagged).any(|slot| !works(slot))
+        let contested = self.slots.get(self.repairs.contested);
+        let lost = contested.filter(|_| self.repairs.is_held());
+        lost.iter().any(tagged) || self.slots.iter().filter(tagged).any(|slot| !works(slot))
     }
 
-    /// When refused addresses are retried.
+    /// When refused addresses are retried, and what was removed externally is reinstalled.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.backoff.retry_at().filter(|_| self.wanted)
+        let retry = self.backoff.retry_at().filter(|_| self.wanted);
+        retry.into_iter().chain(self.repairs.next_deadline()).min()
+    }
+
+    /// Another program has removed an address. Returns whether it is one of this set, which wants
+    /// it.
+    pub(crate) fn removed(&mut self, now: Instant, cidr: Cidr) -> bool {
+        let found = self.slots.iter().position(|slot| slot.listed() == cidr);
+        let Some(nth) = found.filter(|_| self.wanted) else {
+            return false;
+        };
+        if self.repairs.notice(now) {
+            self.repairs.contested = nth;
+            if self.get(nth).is_some_and(|address| address.no_track) {
+                self.repairs.cancel_hold();
+            }
+        }
+        true
     }
 
     /// Removes addresses that a killed process has left. Returns their number.
@@ -305,8 +329,8 @@ impl AddressSet {
 
     /// Installs, in steps, wanted addresses that are missing in the kernel.
     pub(crate) fn reconcile(&mut self, now: Instant) {
-        self.backoff.cancel();
-        if self.wanted {
+        if self.wanted && self.repairs.may_repair(now) {
+            self.backoff.cancel();
             self.repeat_pass(now);
         }
     }
@@ -379,6 +403,7 @@ impl AddressSet {
         self.wanted = false;
         self.backoff.cancel();
         self.lease.due = None;
+        self.repairs.settle();
         self.start_pass(now);
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod interfaces;
 pub(crate) mod lease;
 pub(crate) mod no_accept;
 mod present;
+pub(crate) mod repair_limit;
 pub(crate) mod route_item;
 mod route_pass;
 pub(crate) mod routes;

@@ -72,7 +72,7 @@ impl RouteSet {
         }
         if self.wanted {
             self.finish(cx, &mut pass.outcome);
-            if self.needs_recheck() {
+            if self.needs_recheck() && self.repairs.may_repair(cx.now) {
                 self.start_pass();
             }
         }
@@ -126,6 +126,11 @@ impl RouteSet {
             .iter()
             .filter(|slot| slot.state == RouteState::Refused);
         outcome.refused = refused.count();
+        if outcome.restored > 0 {
+            outcome.repairs = self.repairs.repaired(cx.now);
+        } else {
+            self.repairs.settle();
+        }
         outcome.report = outcome.refused != self.refused;
         self.refused = outcome.refused;
         if outcome.refused > 0 {

@@ -18,6 +18,7 @@ use crate::engine::cx::Cx;
 use crate::engine::kernel::addresses::reason;
 use crate::engine::kernel::backoff::Backoff;
 use crate::engine::kernel::interfaces::{Interface, Interfaces};
+use crate::engine::kernel::repair_limit::RepairLimit;
 use crate::engine::kernel::route_item::Item;
 use crate::engine::kernel::route_pass::Pass;
 use crate::engine::system::error_text;
@@ -64,6 +65,8 @@ pub(crate) struct Outcome {
     /// Reinstalled after an external removal.
     pub(crate) restored: usize,
     pub(crate) first_restored: Option<String>,
+    /// Number of this repair in its row.
+    pub(crate) repairs: u32,
     pub(crate) refused: usize,
     pub(crate) first_refused: Option<String>,
     /// Whether the number of refusals differs from the one reported last.
@@ -79,6 +82,7 @@ pub(crate) struct RouteSet {
     pub(super) recheck: Recheck,
     pub(super) refused: usize,
     pub(super) backoff: Backoff,
+    pub(crate) repairs: RepairLimit,
     /// The pass in progress.
     pub(super) pass: Option<Pass>,
 }
@@ -91,6 +95,7 @@ impl RouteSet {
             recheck: Recheck::Nothing,
             refused: 0,
             backoff: Backoff::new(RETRY_FIRST, RETRY_LAST),
+            repairs: RepairLimit::default(),
             pass: None,
         }
     }
@@ -119,13 +124,19 @@ impl RouteSet {
         self.slots.iter().filter_map(selected)
     }
 
+    /// The route or rule at this position, for the log.
+    pub(crate) fn text(&self, nth: usize) -> Option<String> {
+        self.slots.get(nth).map(|slot| slot.item.to_string())
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// When refused routes and rules are retried.
+    /// When refused routes and rules are retried, and what was removed externally is reinstalled.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.backoff.retry_at().filter(|_| self.wanted)
+        let retry = self.backoff.retry_at().filter(|_| self.wanted);
+        retry.into_iter().chain(self.repairs.next_deadline()).min()
     }
 
     /// The interfaces that tracked routes and rules depend on.
@@ -144,7 +155,10 @@ impl RouteSet {
         // An externally deleted one is reinstalled in a moment.
         let installed =
             |slot: &Slot| matches!(slot.state, RouteState::Installed | RouteState::Removed);
-        tagged.any(|slot| !installed(slot) || !slot.item.devs().all(up))
+        let contested = self.slots.get(self.repairs.contested);
+        let lost = contested.filter(|_| self.repairs.is_held());
+        lost.is_some_and(|slot| slot.item.track_group() == Some(group))
+            || tagged.any(|slot| !installed(slot) || !slot.item.devs().all(up))
     }
 
     // ---- what to check ----
@@ -168,14 +182,17 @@ impl RouteSet {
     }
 
     /// Handles the event of a deletion.
-    pub(crate) fn deleted(&mut self, message: &Message<'_>) {
+    pub(crate) fn deleted(&mut self, now: Instant, message: &Message<'_>) {
         if !self.wanted {
             return;
         }
-        for slot in &mut self.slots {
+        for (nth, slot) in self.slots.iter_mut().enumerate() {
             if slot.state == RouteState::Installed && !slot.item.no_track() && slot.item.is(message)
             {
                 slot.state = RouteState::Removed;
+                if self.repairs.notice(now) {
+                    self.repairs.contested = nth;
+                }
                 self.recheck = self.recheck.max(Recheck::Missing);
             }
         }
@@ -221,7 +238,7 @@ impl RouteSet {
         self.backoff.take_due(now);
         self.schedule_recheck(Recheck::Missing);
         // A pass in progress starts the next one.
-        if !self.is_busy() && self.wanted {
+        if self.wanted && self.repairs.may_repair(now) && !self.is_busy() {
             self.start_pass();
         }
     }
@@ -231,6 +248,7 @@ impl RouteSet {
         self.wanted = false;
         self.recheck = Recheck::Nothing;
         self.backoff.cancel();
+        self.repairs.settle();
         self.start_pass();
     }
 

@@ -28,10 +28,10 @@ impl Engine {
     }
 
     /// Notes which routes and rules a message concerns.
-    pub(crate) fn route_event(&mut self, message: &Message<'_>, change: Change) {
+    pub(crate) fn route_event(&mut self, now: Instant, message: &Message<'_>, change: Change) {
         match (message, change) {
             (Message::DelRoute(_) | Message::DelRule(_), _) => {
-                self.each_route_set(|set| set.deleted(message));
+                self.each_route_set(|set| set.deleted(now, message));
             }
             (_, Change::Link(_) | Change::Lost(_)) => self.each_route_set(RouteSet::recheck_all),
             (_, Change::Added(_)) => self.each_route_set(RouteSet::retry_refused),
