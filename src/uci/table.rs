@@ -81,7 +81,7 @@ static SECTION_TYPES: &[SectionType] = &[
     ),
     SectionType {
         name: "vrrp_sync_group",
-        options: "*name *group smtp_alert! global_tracking- track_script@ track_interface@ \
+        options: "*name *group smtp_alert! global_tracking! track_script@ track_interface@ \
                   notify_backup- notify_master- notify_fault- notify-",
         notify: Notifications {
             object: "GROUP",
@@ -124,7 +124,6 @@ static SECTION_TYPES: &[SectionType] = &[
 fn reason_without_effect(option: &str) -> (&'static str, &'static str) {
     match option {
         "linkbeat_use_polling" => ("the kernel reports link changes by itself", ""),
-        "global_tracking" => ("", "add the tracking to the group"),
         "debug" => (
             "the command line options of vrrpd select what is logged",
             "",

@@ -360,7 +360,10 @@ impl Instance {
         } else {
             Expired::PreemptDelay
         };
-        if expired == Expired::DownTimer && self.must_stay_backup(late, interval) {
+        let params = &self.params;
+        let cautious = params.nopreempt && params.timer_expired_backup.is_some();
+        if cautious && expired == Expired::DownTimer && late > interval {
+            // Whoever took over meanwhile keeps mastership, and its adverts may have been missed.
             self.arm(now, TimerKind::Down);
         } else if expired == Expired::DownTimer && self.extend_after_loss(now, out) {
             // Adverts may have been among the lost packets; listening again.
@@ -404,16 +407,6 @@ impl Instance {
                 .map_or(Reason::GroupMaster, |pending| pending.why);
             self.become_master(now, why, out);
         }
-    }
-
-    /// `timer_expired_backup`: the timer is so late that another router must have taken over, and
-    /// with `nopreempt` that router keeps mastership.
-    pub(super) fn must_stay_backup(&self, late: Duration, interval: Duration) -> bool {
-        self.params.nopreempt
-            && self
-                .params
-                .timer_expired_backup
-                .is_some_and(|adverts| late > interval.saturating_mul(u32::from(adverts)))
     }
 
     /// Postpones the takeover by one interval and skew; false when that was done already.

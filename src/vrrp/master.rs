@@ -84,7 +84,7 @@ impl Instance {
     fn advert_due(&mut self, now: Instant, due: Instant, out: &mut Actions) {
         let interval = self.params.advert_int.duration();
         let late = now.since(due);
-        if self.must_stay_backup(late, interval) {
+        if self.must_stay_backup(late) {
             self.release(Release::Yield, out);
             self.become_backup(now, TimerKind::Down, None, Reason::TimerExpired, out);
             return;
@@ -108,20 +108,19 @@ impl Instance {
     /// After a suspension that was shorter than our peers' down interval, the next advert is due at
     /// once; after a longer one, a peer may be master.
     pub(super) fn master_suspended(&mut self, now: Instant, time: Duration, out: &mut Actions) {
-        let interval = self.params.advert_int.duration();
-        if self.must_stay_backup(time, interval) {
-            self.release(Release::Yield, out);
-            self.become_backup(now, TimerKind::Down, None, Reason::TimerExpired, out);
-            return;
-        }
         let listen_until = now.after(self.span(TimerKind::LateListen, self.params.advert_int));
         let State::Master(master) = &self.state else {
             return;
         };
         let left = master.advert_at.since(now);
         let late = time.saturating_add(now.since(master.advert_at));
-        let listen =
-            master.listening || self.exceeded_peer_down_interval(late.saturating_sub(left));
+        let late = late.saturating_sub(left);
+        if self.must_stay_backup(late) {
+            self.release(Release::Yield, out);
+            self.become_backup(now, TimerKind::Down, None, Reason::TimerExpired, out);
+            return;
+        }
+        let listen = master.listening || self.exceeded_peer_down_interval(late);
         if let State::Master(master) = &mut self.state {
             master.listening = listen;
             master.advert_at = if listen { listen_until } else { now };
@@ -133,8 +132,24 @@ impl Instance {
 
     /// Whether an advert this late was sent after the end of our peers' down interval.
     fn exceeded_peer_down_interval(&self, late: Duration) -> bool {
-        let gap = late.saturating_add(self.params.advert_int.duration());
-        gap > self.peer_down_interval()
+        self.exceeded_down_interval(late, Priority::OWNER)
+    }
+
+    /// Whether an advert this late was sent after the end of the down interval of a peer with this
+    /// priority that is configured like us.
+    fn exceeded_down_interval(&self, late: Duration, priority: Priority) -> bool {
+        let (version, adverts) = (self.params.version, self.params.down_timer_adverts);
+        let interval = self.params.advert_int;
+        let gap = late.saturating_add(interval.duration());
+        gap > timers::down(version, adverts, interval, priority)
+    }
+
+    /// `timer_expired_backup`: the advert is so late that another router may have taken over, and
+    /// with `nopreempt` that router keeps mastership.
+    fn must_stay_backup(&self, late: Duration) -> bool {
+        let highest = self.params.timer_expired_backup;
+        self.params.nopreempt
+            && highest.is_some_and(|highest| self.exceeded_down_interval(late, highest))
     }
 
     /// The shortest down interval a peer configured like us can have.

@@ -49,9 +49,10 @@ pub struct Params {
     pub owner_ignore_adverts: bool,
     /// `skip_check_adv_addr`: compare the address list only when the sender changes.
     pub skip_check_adv_addr: bool,
-    /// `timer_expired_backup`: with `nopreempt`, stay BACKUP when our own timer fired later than
-    /// this many intervals.
-    pub timer_expired_backup: Option<u8>,
+    /// `timer_expired_backup`, with `nopreempt`: the highest priority of the other routers. MASTER
+    /// becomes BACKUP if its timer fires after one of them may have taken over; BACKUP waits for
+    /// the down interval again if its timer fires more than an interval late.
+    pub timer_expired_backup: Option<Priority>,
     /// Member of a `vrrp_sync_group`: takes over together with the other members only
     /// ([`super::group`]).
     pub in_sync_group: bool,

@@ -7,11 +7,11 @@ use crate::support::kernel::{
     Kernel, address, advert, at, cidr, engine, engine_with, eth0, ifname, instance, receive, run,
     start,
 };
-use vrrpd::config::model::{Config, Peer, Track, Tracked, Transport, UpDownDelay, VrrpInstance};
+use vrrpd::config::model::{Config, Track, Tracked, UpDownDelay, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::netlink::link::LinkFlags;
 use vrrpd::netlink::{Link, Message};
-use vrrpd::types::{IfIndex, Mac, VrrpState};
+use vrrpd::types::{IfIndex, Mac, Priority, VrrpState};
 
 const VIP: &str = "192.0.2.100/32";
 
@@ -277,70 +277,6 @@ fn adverts_are_dispatched_by_vrid_and_interface() {
 }
 
 #[test]
-fn unicast_instances_with_equal_vrid_are_distinguished_by_address() {
-    let mut kernel = eth0();
-    kernel.set_link(3, "eth1", true);
-    kernel.add(3, "198.51.100.1/24");
-    let peer = |text: &str| Peer {
-        addr: cidr(text).addr,
-        min_ttl: 0,
-        max_ttl: 255,
-    };
-    let unicast = |peers| Transport::Unicast {
-        peers,
-        ttl: 255,
-        check_source: false,
-    };
-    let mut first = instance(7, 100, &[VIP]);
-    first.transport = unicast(vec![peer("192.0.2.2"), peer("192.0.2.3")]);
-    let mut second = instance(7, 100, &[]);
-    second.name = "SECOND".into();
-    second.interface = ifname("eth1");
-    second.transport = unicast(vec![peer("198.51.100.2")]);
-    let mut engine = engine(vec![first, second]);
-    start(&mut engine, &mut kernel, at(0));
-    for ms in (0..1_000).step_by(50) {
-        let packet = advert(7, 200, "198.51.100.2", "198.51.100.1", &[]);
-        receive(&mut engine, &mut kernel, at(ms), 0, &packet);
-        run(&mut engine, &mut kernel, at(ms + 49));
-    }
-    assert_eq!(state(&engine, "VI_7"), VrrpState::Master);
-    assert_eq!(state(&engine, "SECOND"), VrrpState::Backup);
-    let log = kernel.take_log();
-    for peer in ["192.0.2.2", "192.0.2.3"] {
-        assert!(
-            log.contains(&format!("advert 7 prio 100 to {peer}")),
-            "each peer gets its own"
-        );
-    }
-    assert_eq!(
-        log.iter().filter(|line| line.starts_with("listen")).count(),
-        1,
-        "one socket"
-    );
-}
-
-#[test]
-fn unicast_advert_to_another_local_address_is_accepted() {
-    let mut kernel = eth0();
-    kernel.add(2, "198.51.100.1/24");
-    let mut conf = instance(7, 100, &[VIP]);
-    conf.transport = Transport::Unicast {
-        peers: Vec::new(),
-        ttl: 255,
-        check_source: false,
-    };
-    let mut engine = engine(vec![conf]);
-    start(&mut engine, &mut kernel, at(0));
-    for ms in (0..1_000).step_by(50) {
-        let packet = advert(7, 200, "198.51.100.2", "198.51.100.1", &[VIP]);
-        receive(&mut engine, &mut kernel, at(ms), 0, &packet);
-        run(&mut engine, &mut kernel, at(ms + 49));
-    }
-    assert_eq!(state(&engine, "VI_7"), VrrpState::Backup);
-}
-
-#[test]
 fn instance_without_a_receive_socket_does_not_take_over() {
     let mut kernel = eth0();
     kernel.listen_errno = Some(1);
@@ -537,7 +473,7 @@ fn run_with_late_wakeups(engine: &mut Engine, kernel: &mut Kernel, until: u64) {
 fn flood_that_cannot_be_read_does_not_keep_a_backup_from_taking_over() {
     let cautious = VrrpInstance {
         nopreempt: true,
-        timer_expired_backup: Some(1),
+        timer_expired_backup: Some(Priority(254)),
         ..instance(7, 100, &[VIP])
     };
     for conf in [instance(7, 100, &[VIP]), cautious] {

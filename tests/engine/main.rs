@@ -24,4 +24,5 @@ mod resume;
 mod routes;
 mod suspend;
 mod track;
+mod transport;
 mod vmac;

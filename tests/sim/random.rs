@@ -181,7 +181,7 @@ fn router(
         owner_ignore_adverts: rng.one_in(2),
         skip_check_adv_addr: rng.one_in(2),
         timer_expired_backup: if nopreempt {
-            rng.pick(&[None, Some(2)])
+            rng.pick(&[None, Some(Priority(254))])
         } else {
             None
         },

@@ -172,7 +172,7 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("vrrp_sync_group", "name", "H", "vrrp_sync_group H {"),
     ("vrrp_sync_group", "group", "w", "w"),
     ("vrrp_sync_group", "smtp_alert", "1", "smtp_alert"),
-    ("vrrp_sync_group", "global_tracking", "1", "!add the tracking to the group"),
+    ("vrrp_sync_group", "global_tracking", "1", "global_tracking"),
     ("vrrp_sync_group", "track_script", "s", "s"),
     ("vrrp_sync_group", "track_interface", "t", "eth1 weight 3"),
     ("vrrp_sync_group", "notify_backup", "/x", "!put the script into /etc/hotplug.d/keepalived"),

@@ -9,8 +9,8 @@ use super::fields::Fields;
 use super::track::TrackLine;
 use super::{Lowering, first};
 use crate::config::diag::{Severity, Span};
-use crate::config::model::{SyncGroup, Tracked, VrrpInstance};
-use crate::config::span_map::NameIndex;
+use crate::config::model::{SyncGroup, Track, Tracked, VrrpInstance};
+use crate::config::span_map::{NameIndex, SpanMap};
 use crate::config::tree::{Node, Word};
 use crate::types::{GroupId, InstanceId};
 
@@ -23,8 +23,26 @@ impl Lowering<'_> {
     ) -> Vec<SyncGroup> {
         let mut groups = Vec::new();
         let names = NameIndex::of(instances.iter().map(|instance| &*instance.name));
+        let mut decided = SpanMap::default();
+        for node in top.all("vrrp_instance") {
+            if Fields::inside(node).has("notify_priority_changes") {
+                decided.earlier_or_insert(first(node).unwrap_or_default(), node.keyword.span);
+            }
+        }
         for node in top.all("vrrp_sync_group") {
-            groups.extend(self.sync_group(node, groups.len(), &names, instances));
+            let group = self.sync_group(node, groups.len(), &names, instances);
+            let Some(group) = group else { continue };
+            // A setting of the group is the default of its members.
+            if Fields::inside(node).has("notify_priority_changes") {
+                for InstanceId(index) in group.members.iter().copied() {
+                    if let Some(member) = instances.get_mut(index)
+                        && decided.get(&member.name).is_none()
+                    {
+                        member.notify.priority_changes = group.notify.priority_changes;
+                    }
+                }
+            }
+            groups.push(group);
         }
         groups
     }
@@ -101,13 +119,20 @@ impl Lowering<'_> {
     /// Adds the objects that the group tracks to those of a member.
     fn add_group_tracks(&mut self, instance: &mut VrrpInstance, lines: &[TrackLine]) {
         let owner = instance.priority.is_owner();
-        let own = instance.interface.clone();
-        self.add_tracks(&mut instance.tracks, lines.to_vec(), &own, owner);
+        // Its own interface is tracked anyway, unless the line says more.
+        let own = instance.track_primary.then_some(&instance.interface);
+        let tracked_anyway = |track: &Track| match &track.object {
+            Tracked::Interface(name) => track.weight == 0 && Some(name) == own,
+            Tracked::Script(_) | Tracked::File(_) | Tracked::Process(_) => false,
+        };
+        let mut lines = lines.to_vec();
+        lines.retain(|line| !tracked_anyway(&line.track));
+        self.add_tracks(&mut instance.tracks, lines, None, owner);
     }
 
     /// Applies keepalived's rules to objects with a weight that a single member tracks, as
-    /// keepalived 2.2.7 behaves: a script is not tracked, the weight of a file becomes 0, an
-    /// interface or process changes the priority of the member.
+    /// keepalived 2.2.7 behaves: a script is not tracked, nor is a file unless its weight is 1, the
+    /// default, which becomes 0; an interface or process changes the priority of the member.
     fn restrict_member_weights(&mut self, instance: &mut VrrpInstance, group: &str, span: Span) {
         let scripts = &self.objects.scripts;
         let files = &self.objects.files;
@@ -122,15 +147,15 @@ impl Lowering<'_> {
             match &track.object {
                 Tracked::Script(nth) => {
                     let name = scripts.get(*nth).map_or("", |script| &script.name);
-                    reports.push((
-                        Severity::Warning,
-                        format!(
-                            "script `{name}` with weight {weight} is not tracked: `{member}` is a member of sync \
-                             group `{group}`"
-                        ),
-                    ));
+                    reports.push((Severity::Warning, untracked("script", name, weight, member, group)));
                     return false;
                 }
+                Tracked::File(nth) if weight != 1 => {
+                    let name = files.get(*nth).map_or("", |file| &file.name);
+                    reports.push((Severity::Warning, untracked("file", name, weight, member, group)));
+                    return false;
+                }
+                // 1 is the weight of a file without `weight`.
                 Tracked::File(nth) => {
                     let name = files.get(*nth).map_or("", |file| &file.name);
                     reports.push((
@@ -182,6 +207,13 @@ impl Lowering<'_> {
         );
         self.note_with_help(span, message, "write the same `priority` in all members");
     }
+}
+
+/// Message about an object that a member does not track because of its weight.
+fn untracked(kind: &str, name: &str, weight: i16, member: &str, group: &str) -> String {
+    format!(
+        "{kind} `{name}` with weight {weight} is not tracked: `{member}` is a member of sync group `{group}`"
+    )
 }
 
 /// Message about the weight of an object that one member tracks.

@@ -6,7 +6,7 @@ use super::address::AddressList;
 use super::fields::Fields;
 use super::vmac::VmacProtocol;
 use super::{Lowering, first, interface};
-use crate::config::diag::Span;
+use crate::config::diag::{Severity, Span};
 use crate::config::model::{Address, Garp, Vmac, VrrpInstance};
 use crate::config::schema::value;
 use crate::config::tree::Node;
@@ -72,15 +72,6 @@ impl Lowering<'_> {
                 address.dev.clone_from(&interface);
             }
         }
-        let none_intended = fields.has("no_virtual_ipaddress");
-        if addresses.vips.is_empty() && !none_intended {
-            let message =
-                format!("instance `{name}` has no valid address in `virtual_ipaddress`; left out");
-            let help =
-                "write `virtual_ipaddress { ADDRESS }`, or `no_virtual_ipaddress` if it needs none";
-            self.error(span, message, help);
-            return None;
-        }
         let block = InstanceBlock {
             name,
             span,
@@ -101,6 +92,9 @@ impl Lowering<'_> {
     ) -> Option<VrrpInstance> {
         let fields = &block.fields;
         let version = self.version(block);
+        if addresses.vips.is_empty() && !self.runs_without_address(block, version) {
+            return None;
+        }
         let advert_int = self.advert_int(block, version);
         let auth = self.auth(block, version, advert_int)?;
         let mut election = self.election(block);
@@ -126,7 +120,7 @@ impl Lowering<'_> {
             src_ip,
             transport: self.transport(block, src_ip),
             down_timer_adverts,
-            timer_expired_backup: self.timer_expired(block, election.nopreempt, down_timer_adverts),
+            timer_expired_backup: self.timer_expired(block, election.nopreempt),
             garp,
             vips: addresses.vips,
             excluded_vips: addresses.excluded,
@@ -288,6 +282,28 @@ impl Lowering<'_> {
         }
     }
 
+    /// Whether an instance without a virtual address runs: as in keepalived, with version 2 only,
+    /// or if it says so. Its notifications may be all that is wanted of it.
+    fn runs_without_address(&mut self, block: &InstanceBlock<'_>, version: Version) -> bool {
+        if block.fields.has("no_virtual_ipaddress") {
+            return true;
+        }
+        let runs = version == Version::V2 && !block.strict;
+        let (severity, effect) = match (runs, block.strict) {
+            (true, _) => (Severity::Warning, "it runs without one"),
+            (false, true) => (Severity::Error, "strict mode requires one; left out"),
+            (false, false) => (Severity::Error, "version 3 requires one; left out"),
+        };
+        let name = block.name;
+        let message =
+            format!("instance `{name}` has no valid address in `virtual_ipaddress`; {effect}");
+        let help =
+            "write `virtual_ipaddress { ADDRESS }`, or `no_virtual_ipaddress` if it needs none";
+        self.diags
+            .report_with_help(severity, block.span, message, help);
+        runs
+    }
+
     // ---- protocol ----
 
     fn version(&mut self, block: &InstanceBlock<'_>) -> Version {
@@ -438,19 +454,16 @@ impl Lowering<'_> {
         Duration::ZERO
     }
 
-    fn timer_expired(
-        &mut self,
-        block: &InstanceBlock<'_>,
-        nopreempt: bool,
-        default: u8,
-    ) -> Option<u8> {
+    /// The highest priority of the other routers, from which the time to their takeover follows.
+    fn timer_expired(&mut self, block: &InstanceBlock<'_>, nopreempt: bool) -> Option<Priority> {
         let node = block.fields.last("timer_expired_backup")?;
         if !nopreempt {
             let message = "`timer_expired_backup` requires `nopreempt`; ignored";
             self.warn(node.keyword.span, message);
             return None;
         }
-        Some(block.fields.int("timer_expired_backup").unwrap_or(default))
+        let highest = block.fields.int("timer_expired_backup").unwrap_or(254);
+        Some(Priority(highest))
     }
 }
 

@@ -31,7 +31,7 @@ mod vmac;
 
 use super::Host;
 use super::diag::{Diags, Severity, Span};
-use super::model::{Address, Auth, Config, Global, VrrpInstance};
+use super::model::{Address, Config, Global, VrrpInstance};
 use super::source::Sources;
 use super::span_map::{NameIndex, SpanMap};
 use super::tree::{Block, Word};
@@ -225,29 +225,11 @@ impl Lowering<'_> {
         (instances, spans)
     }
 
-    /// Reports passwords and addresses that two instances share. Both instances run.
+    /// Reports addresses that two instances share. Both instances run.
     fn compare_instances(&mut self, instances: &[VrrpInstance], spans: &[Span]) {
-        let mut passwords = SpanMap::default();
         let mut addresses = SpanMap::default();
-        let mut reported = false;
         for (instance, span) in instances.iter().zip(spans) {
-            let VrrpInstance {
-                name, interface, ..
-            } = instance;
-            if let Auth::Pass(password) | Auth::Ah(password) = instance.auth {
-                let key = format!("{interface} {:?}", password.0);
-                let first = passwords
-                    .earlier_or_insert(&key, *span)
-                    .filter(|_| !reported);
-                if let Some(first) = first {
-                    reported = true;
-                    let at = self.sources.locate(first, *span);
-                    let message = format!(
-                        "`{name}` has the same password as the instance on {at}, so the password does not distinguish them"
-                    );
-                    self.note(*span, message);
-                }
-            }
+            let name = &instance.name;
             let mut reported = false;
             for address in instance.vips.iter().chain(&instance.excluded_vips) {
                 let addr = address.cidr.addr;

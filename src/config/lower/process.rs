@@ -22,7 +22,9 @@ impl Lowering<'_> {
             nice: global_defs.int("vrrp_priority"),
             no_swap: global_defs.has("vrrp_no_swap"),
             rt_priority: global_defs.int("vrrp_rt_priority"),
-            max_auto_priority: global_defs.int("max_auto_priority").unwrap_or(0),
+            max_auto_priority: global_defs.last("max_auto_priority").map_or(0, |node| {
+                super::first(node).map_or(99, |text| super::number(text).unwrap_or(0))
+            }),
             min_auto_priority_delay: delay
                 .unwrap_or(ProcessSettings::default().min_auto_priority_delay),
             umask: global_defs.word("umask").and_then(value::umask),

@@ -156,7 +156,7 @@ impl<'a> Lowering<'a> {
     ) -> Vec<Track> {
         let mut tracks = Vec::new();
         let lines = self.track_lines(&block.fields);
-        self.add_tracks(&mut tracks, lines, own, owner);
+        self.add_tracks(&mut tracks, lines, Some(own), owner);
         tracks
     }
 
@@ -192,13 +192,13 @@ impl<'a> Lowering<'a> {
         lines
     }
 
-    /// Adds lines to the tracked objects of an instance with interface `own`, except duplicates and
-    /// lines without effect.
+    /// Adds lines to the tracked objects of an instance, except duplicates and lines without effect,
+    /// such as those of its interface `own`.
     pub(super) fn add_tracks(
         &mut self,
         tracks: &mut Vec<Track>,
         lines: Vec<TrackLine>,
-        own: &IfName,
+        own: Option<&IfName>,
         owner: bool,
     ) {
         let mut known = SpanMap::default();
@@ -210,9 +210,11 @@ impl<'a> Lowering<'a> {
                 let message =
                     format!("a weight cannot change priority 255; `{name}` is not tracked");
                 self.warn(span, message);
-            } else if matches!(&track.object, Tracked::Interface(name) if name == own) {
+            } else if let Tracked::Interface(name) = &track.object
+                && Some(name) == own
+            {
                 let message = format!(
-                    "`{own}` is the interface of the instance, which is always tracked; line ignored"
+                    "`{name}` is the interface of the instance, which is always tracked; line ignored"
                 );
                 self.note(span, message);
             } else if known.earlier_or_insert(&object_key(&track), span).is_none() {

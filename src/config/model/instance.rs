@@ -54,9 +54,9 @@ pub struct VrrpInstance {
     pub owner_ignore_adverts: bool,
     /// `down_timer_adverts`, 1–100.
     pub down_timer_adverts: u8,
-    /// `timer_expired_backup`: late by more adverts than this → BACKUP instead of MASTER (with
-    /// `nopreempt` only).
-    pub timer_expired_backup: Option<u8>,
+    /// `timer_expired_backup`, with `nopreempt` only: the highest priority of the other routers; a
+    /// master that is so late that one of them may have taken over becomes BACKUP.
+    pub timer_expired_backup: Option<Priority>,
     /// The `garp_*` keywords.
     pub garp: Garp,
     /// `virtual_ipaddress`: advertised.

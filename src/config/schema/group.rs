@@ -1,8 +1,8 @@
 //! Groups of instances: `vrrp_sync_group` and `track_group`.
 
+use super::Feature;
 use super::row::{Arg, Items, Keyword, Schema, row};
 use super::track;
-use super::{Feature, Reason};
 
 /// `vrrp_sync_group NAME { … }`.
 pub(super) static SYNC_GROUP: Schema = Schema {
@@ -33,7 +33,7 @@ static GROUP_ROWS: &[Keyword] = &[
     row!("notify", [Arg::Cmd], S, "", "Command that is run on every transition of the group, with the arguments GROUP NAME STATE 0"),
     row!("smtp_alert", [Arg::Bool], S, "", "Send an email on every transition of the group; default: smtp_alert of global_defs").requires(Feature::Mail),
     row!("sync_group_tracking_weight", [], B, "", "Allow members to track with a weight of their own"),
-    row!("global_tracking", [], C, "", "Every member tracks what any member tracks").no_effect(Reason::GlobalTracking),
+    row!("global_tracking" = "sync_group_tracking_weight", [], C),
     row!("notify_priority_changes", [Arg::Bool], B, "", "Write changes of the effective priority of the members to the FIFOs; default: vrrp_notify_priority_changes"),
 ];
 

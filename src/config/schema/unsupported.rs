@@ -33,7 +33,6 @@ pub enum Reason {
     InterfaceMac,
     NoIpvlan,
     NoVrf,
-    GlobalTracking,
     ClientAddress,
     SetByKernel,
     TlsClose,
@@ -83,7 +82,6 @@ impl Reason {
             Reason::SetByKernel => "the kernel sets this flag by itself",
             Reason::TlsClose => "a complete page counts, however the TLS session ends",
             Reason::NoMatcherStack => "the matcher needs no stack",
-            Reason::GlobalTracking => "write the tracking into the sync group",
         }
     }
 }

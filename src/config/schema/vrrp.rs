@@ -142,7 +142,7 @@ static TIMING: &[Keyword] = &[
     row!("higher_prio_send_advert", [Arg::Bool], A, "", "Send one more advert before going to BACKUP state for a higher priority master; default: vrrp_higher_prio_send_advert"),
     row!("down_timer_adverts", [Arg::Int(1, 100)], B, "", "Number of missed adverts after which a backup takes over, 1-100; default: vrrp_down_timer_adverts"),
     row!("owner_ignore_adverts", [Arg::Bool], B, "", "Ignore all adverts while the router is the address owner; default: vrrp_owner_ignore_adverts"),
-    row!("timer_expired_backup", [Arg::Opt(&Arg::Int(1, 254))], B, "", "With nopreempt: go to BACKUP state if our own timer was late by this number of advert intervals, 1-254; no number: down_timer_adverts"),
+    row!("timer_expired_backup", [Arg::Opt(&Arg::Int(1, 254))], B, "", "With nopreempt: go to BACKUP state if another router may have taken over since our last advert; the number is the highest priority of the others, 1-254; no number: 254"),
     row!("thread_timer_expired" = "timer_expired_backup", [Arg::Opt(&Arg::Int(1, 254))], B),
     row!("garp_extra_if", [Arg::Opt(&Arg::Choice(&"all")), Arg::Secs(0, 86_400_000)], C, "", "Time in seconds between gratuitous ARPs on the base interfaces of VMACs, 0-86400").no_effect(Reason::GarpInterfaces),
     row!("vmac_garp_intvl" = "garp_extra_if", [Arg::Opt(&Arg::Choice(&"all")), Arg::Secs(0, 86_400_000)], C).no_effect(Reason::GarpInterfaces),

@@ -77,7 +77,8 @@ impl Router {
                 result = self.send(cx, &route, advert, buf);
             }
             Transport::Unicast { peers, ttl, .. } => {
-                for peer in peers {
+                // With the same file on all routers, our own address is listed too.
+                for peer in peers.iter().filter(|peer| peer.addr != src) {
                     let link_local =
                         matches!(peer.addr, IpAddr::V6(addr) if addr.is_unicast_link_local());
                     let route = AdvertRoute {

@@ -308,22 +308,41 @@ fn a_changed_priority_does_not_hide_a_stall() {
 }
 
 #[test]
-fn timer_expired_backup_stays_backup_after_a_stall() {
+fn timer_expired_backup_yields_when_a_router_of_that_priority_may_have_taken_over() {
+    // Down intervals of priorities 254 and 50 after the last advert; the next was due after 1 s.
+    let [of_254, of_50] = [3_007_812_u64, 3_804_687].map(|down| down - 1_000_000);
+    for (name, highest, late, yields) in [
+        ("before 254 takes over", 254, of_254, false),
+        ("after", 254, of_254 + 2, true),
+        ("before 50 takes over", 50, of_50, false),
+        ("after", 50, of_50 + 2, true),
+    ] {
+        let mut bench = Bench::master(Params {
+            nopreempt: true,
+            timer_expired_backup: Some(Priority(highest)),
+            ..v2()
+        });
+        bench.pass(1_000_000 + late);
+        let actions = bench.timer();
+        if yields {
+            assert_eq!(actions, yielding(Reason::TimerExpired), "{name}");
+            assert_eq!(bench.due(), DOWN_100, "{name}");
+        } else {
+            assert_eq!(actions[0], Action::SendAdvert(Priority(100)), "{name}");
+        }
+    }
+}
+
+#[test]
+fn timer_expired_backup_needs_nopreempt_and_makes_a_late_backup_wait_again() {
     let params = Params {
         nopreempt: true,
-        timer_expired_backup: Some(2),
+        timer_expired_backup: Some(Priority(254)),
         ..v2()
     };
     let mut bench = Bench::started(params.clone());
-    bench.pass(3_609_375 + 2_000_001);
+    bench.pass(3_609_375 + 1_000_001);
     assert_eq!(bench.timer(), []);
-    assert_eq!(bench.due(), DOWN_100);
-
-    let mut bench = Bench::master(params.clone());
-    bench.pass(3_000_000);
-    assert_eq!(bench.timer()[0], Action::SendAdvert(Priority(100)));
-    bench.pass(3_000_001);
-    assert_eq!(bench.timer(), yielding(Reason::TimerExpired));
     assert_eq!(bench.due(), DOWN_100);
 
     let mut bench = Bench::master(Params {
@@ -338,7 +357,7 @@ fn timer_expired_backup_stays_backup_after_a_stall() {
 fn a_timer_held_back_is_late_only_after_that() {
     let params = Params {
         nopreempt: true,
-        timer_expired_backup: Some(1),
+        timer_expired_backup: Some(Priority(254)),
         ..v2()
     };
     let held_back = || {

@@ -356,7 +356,7 @@ fn a_master_suspended_for_less_than_its_peers_wait_advertises_at_once() {
 fn timer_expired_backup_counts_a_suspension() {
     let mut bench = Bench::master(Params {
         nopreempt: true,
-        timer_expired_backup: Some(3),
+        timer_expired_backup: Some(Priority(254)),
         ..v2()
     });
     assert_eq!(bench.on(SUSPENDED), yielding(Reason::TimerExpired));

@@ -137,7 +137,7 @@ fn random_sequences_of_events_keep_the_invariants() {
             preempt_delay: Duration::from_millis(dice.one_of(&[0, 0, 700, 9000])),
             initial_master: dice.roll(2) == 0,
             higher_prio_send_advert: dice.roll(2) == 0,
-            timer_expired_backup: dice.one_of(&[None, Some(3)]),
+            timer_expired_backup: dice.one_of(&[None, Some(Priority(254))]),
             in_sync_group: dice.roll(2) == 0,
             ..params(
                 dice.one_of(&[Version::V2, Version::V3]),
