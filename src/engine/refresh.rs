@@ -8,6 +8,7 @@ use crate::engine::cx::Cx;
 use crate::engine::instance::messages;
 use crate::engine::instance::router::{Readiness, Router};
 use crate::engine::kernel::interfaces::Change;
+use crate::engine::kernel::secondaries::ForeignSecondary;
 use crate::engine::system::System;
 use crate::engine::timers::TimerKey;
 use crate::netlink::Message;
@@ -51,6 +52,10 @@ impl Engine {
         let lvs = self.lvs.as_ref();
         self.shared.dirty |= lvs.is_some_and(|lvs| lvs.depends_on_address(cidr.addr));
         if !is_virtual {
+            if let Message::NewAddr(addr) = message {
+                let foreign = ForeignSecondary::new(addr);
+                self.shared.foreign_secondaries.extend(foreign);
+            }
             self.shared.recheck_static_addresses |= lost && self.statics.removed(now, cidr);
             self.shared.dirty = true;
         }
@@ -128,6 +133,7 @@ impl Engine {
         }
         // First all resignations, then addresses, then whatever else may be missing.
         self.apply_kernel_actions(cx);
+        self.restore_primaries(cx);
         for router in self.routers.iter_mut() {
             if core::mem::take(&mut router.recheck) {
                 router.repair_addresses(cx, &mut self.shared);
@@ -139,11 +145,15 @@ impl Engine {
         self.flush(cx);
     }
 
+    /// Whether an address is a virtual one of an instance.
+    pub(crate) fn is_virtual(&self, cidr: &Cidr) -> bool {
+        let virtuals = &self.virtuals;
+        virtuals.binary_search_by(|(vip, _)| vip.cmp(cidr)).is_ok()
+    }
+
     /// Whether the instance has everything it needs, its sync group aside.
     pub(crate) fn readiness(&self, router: &Router) -> Readiness {
-        let virtuals = &self.virtuals;
-        let is_virtual = |cidr: &Cidr| virtuals.binary_search_by(|(vip, _)| vip.cmp(cidr)).is_ok();
-        let readiness = router.readiness(&self.shared, is_virtual);
+        let readiness = router.readiness(&self.shared, |cidr| self.is_virtual(cidr));
         let listener = router.listener();
         let cannot_listen = listener.is_some_and(|on| !self.is_listening(on));
         match readiness {

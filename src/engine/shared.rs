@@ -7,6 +7,7 @@ use crate::engine::instance::garp_pacing::GarpPacing;
 use crate::engine::instance::state_record::StateRecords;
 use crate::engine::kernel::interfaces::Interfaces;
 use crate::engine::kernel::no_accept::NoAccept;
+use crate::engine::kernel::secondaries::ForeignSecondary;
 use crate::engine::kernel::sysctl::SysctlErrors;
 use crate::engine::kernel::vmac;
 use crate::engine::log_limit::LogLimit;
@@ -49,6 +50,10 @@ pub(crate) struct Shared {
     pub(crate) dirty: bool,
     /// Static addresses must be compared with the kernel's.
     pub(crate) recheck_static_addresses: bool,
+    /// Addresses that a virtual address may be primary to.
+    pub(crate) foreign_secondaries: Vec<ForeignSecondary>,
+    /// When virtual addresses may be reinstalled again behind such an address.
+    pub(crate) reorder_after: Instant,
     /// The daemon is shutting down.
     pub(crate) stopping: bool,
     /// Buffer for one outgoing packet or frame.
@@ -84,6 +89,8 @@ impl Shared {
             kernel_backlog: false,
             dirty: false,
             recheck_static_addresses: false,
+            foreign_secondaries: Vec::new(),
+            reorder_after: Instant::ZERO,
             stopping: false,
             packet_buf: vec![0; PACKET_BUF_LEN],
             batch: Batch::new(1),

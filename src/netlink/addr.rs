@@ -18,6 +18,7 @@ use crate::types::{Cidr, Family, IfIndex};
 pub(super) const RTM_NEWADDR: u16 = 20;
 pub(super) const RTM_DELADDR: u16 = 21;
 const RTM_GETADDR: u16 = 22;
+const RTM_SETLINK: u16 = 19;
 
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
@@ -26,6 +27,10 @@ const IFA_BROADCAST: u16 = 4;
 const IFA_CACHEINFO: u16 = 6;
 const IFA_FLAGS: u16 = 8;
 const IFA_PROTO: u16 = 11;
+
+const IFLA_AF_SPEC: u16 = 26;
+const IFLA_INET_CONF: u16 = 1;
+const IPV4_DEVCONF_PROMOTE_SECONDARIES: u16 = 20;
 
 /// An infinite lifetime.
 pub const FOREVER: u32 = u32::MAX;
@@ -214,6 +219,24 @@ fn set(batch: &mut Batch, spec: &DesiredAddr<'_>, flags: u16) -> u32 {
 pub fn delete(batch: &mut Batch, spec: &DesiredAddr<'_>) -> u32 {
     let header = HeaderFields::default();
     request(batch, RTM_DELADDR, NLM_F_REQUEST | NLM_F_ACK, spec, header)
+}
+
+/// Appends a request that sets `promote_secondaries` of an interface, as the sysctl of this name
+/// does: with 1, addresses that are secondary to a deleted one stay.
+pub fn promote_secondaries(batch: &mut Batch, index: IfIndex, value: u32) -> u32 {
+    let seq = batch.start(RTM_SETLINK, NLM_F_REQUEST | NLM_F_ACK);
+    batch.fixed(&[AF_UNSPEC, 0, 0, 0]);
+    batch.fixed(&index.0.to_ne_bytes());
+    // No flags, and none to change.
+    batch.fixed(&[0; 8]);
+    batch.nested(IFLA_AF_SPEC, |batch| {
+        batch.nested(family_number(Family::V4).into(), |batch| {
+            batch.nested(IFLA_INET_CONF, |batch| {
+                batch.attr_u32_ne(IPV4_DEVCONF_PROMOTE_SECONDARIES, value);
+            });
+        });
+    });
+    seq
 }
 
 /// Fields of `ifaddrmsg` that are not part of the address's identity.

@@ -22,6 +22,7 @@ mod reload;
 mod repair;
 mod resume;
 mod routes;
+mod secondaries;
 mod suspend;
 mod track;
 mod transport;

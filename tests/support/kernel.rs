@@ -22,6 +22,7 @@ use vrrpd::wire::bpf::AdvertFilter;
 use vrrpd::wire::{PseudoHeader, ah, arp, ether, ipv4, vrrp};
 
 const RTM_GETLINK: u16 = 18;
+const RTM_SETLINK: u16 = 19;
 const RTM_GETADDR: u16 = 22;
 const EADDRNOTAVAIL: i32 = 99;
 const EOPNOTSUPP: i32 = 95;
@@ -44,12 +45,16 @@ pub struct FakeAddr {
     pub proto: Option<u8>,
     /// Added without duplicate address detection.
     pub nodad: bool,
+    /// There was an address of the same network before it, on this interface.
+    pub secondary: bool,
 }
 
 #[derive(Debug, Default)]
 pub struct Kernel {
     pub links: Vec<FakeLink>,
     pub addrs: Vec<FakeAddr>,
+    /// Interfaces whose `promote_secondaries` is set.
+    pub promote_secondaries: Vec<u32>,
     /// Requests in order, one line each.
     pub log: Vec<String>,
     /// Netlink events not yet delivered to the engine.
@@ -185,28 +190,74 @@ impl Kernel {
             cidr: cidr(text),
             proto: None,
             nodad: false,
+            secondary: false,
         };
-        self.addrs.push(addr);
-        self.events.push_back(KernelEvent::Addr(addr, true));
+        self.insert_address(addr);
     }
 
     /// Another program removes an address.
     pub fn remove(&mut self, index: u32, cidr: Cidr) {
-        self.addrs
-            .retain(|addr| (addr.index, addr.cidr) != (index, cidr));
-        self.events.push_back(KernelEvent::Addr(
-            FakeAddr {
-                index,
-                cidr,
-                proto: None,
-                nodad: false,
-            },
-            false,
-        ));
+        let same = |addr: &FakeAddr| (addr.index, addr.cidr) == (index, cidr);
+        match self.addrs.iter().position(same) {
+            Some(at) => self.erase_address(at),
+            None => self.events.push_back(KernelEvent::Addr(
+                FakeAddr {
+                    index,
+                    cidr,
+                    proto: None,
+                    nodad: false,
+                    secondary: false,
+                },
+                false,
+            )),
+        }
     }
 
     pub fn has(&self, text: &str) -> bool {
         self.addrs.iter().any(|addr| addr.cidr == cidr(text))
+    }
+
+    pub(super) fn insert_address(&mut self, mut addr: FakeAddr) {
+        let mut known = self.addrs.iter();
+        addr.secondary = known.any(|known| !known.secondary && same_network(known, &addr));
+        self.addrs.push(addr);
+        self.events.push_back(KernelEvent::Addr(addr, true));
+    }
+
+    /// Removes an address; a primary one with all secondary ones, or it is succeeded by the first
+    /// of them (`__inet_del_ifa` of Linux).
+    pub(super) fn erase_address(&mut self, at: usize) {
+        let gone = self.addrs.remove(at);
+        let depends =
+            |addr: &FakeAddr| !gone.secondary && addr.secondary && same_network(&gone, addr);
+        let mut succeeded = None;
+        if self.promote_secondaries.contains(&gone.index) {
+            if let Some(next) = self.addrs.iter_mut().find(|addr| depends(addr)) {
+                next.secondary = false;
+                succeeded = Some(KernelEvent::Addr(*next, true));
+            }
+        } else {
+            let lost = self.addrs.iter().filter(|addr| depends(addr));
+            let lost = lost.map(|addr| KernelEvent::Addr(*addr, false));
+            self.events.extend(lost.collect::<Vec<_>>());
+            self.addrs.retain(|addr| !depends(addr));
+        }
+        self.events.push_back(KernelEvent::Addr(gone, false));
+        self.events.extend(succeeded);
+    }
+
+    /// Applies RTM_SETLINK, which the engine uses for `promote_secondaries` alone.
+    fn set_link_settings(&mut self, bytes: &[u8]) {
+        let index = u32::from_ne_bytes(bytes[20..24].try_into().expect("an index"));
+        // The value is the last attribute.
+        let on = bytes[bytes.len() - 4] != 0;
+        self.promote_secondaries.retain(|known| *known != index);
+        if on {
+            self.promote_secondaries.push(index);
+        }
+        let value = u8::from(on);
+        self.log
+            .push(format!("promote_secondaries {index} {value}"));
     }
 
     fn log_scan(&mut self, line: &str) {
@@ -372,17 +423,16 @@ impl Kernel {
             cidr: addr.cidr,
             proto: addr.proto,
             nodad: addr.flags.has(AddrFlags::NODAD),
+            secondary: false,
         };
         match (known, add) {
             (Some(_), true) => EEXIST,
             (None, true) => {
-                self.addrs.push(entry);
-                self.events.push_back(KernelEvent::Addr(entry, true));
+                self.insert_address(entry);
                 0
             }
             (Some(index), false) => {
-                self.addrs.remove(index);
-                self.events.push_back(KernelEvent::Addr(entry, false));
+                self.erase_address(index);
                 0
             }
             (None, false) => EADDRNOTAVAIL,
@@ -421,6 +471,10 @@ impl System for Kernel {
                 Message::DelRoute(route) => self.route(&route, false),
                 Message::NewRule(rule) => (self.rule(&rule, bytes, true), None),
                 Message::DelRule(rule) => (self.rule(&rule, bytes, false), None),
+                Message::Other(RTM_SETLINK) => {
+                    self.set_link_settings(bytes);
+                    (0, None)
+                }
                 other @ (Message::NewLink(_)
                 | Message::DelLink(_)
                 | Message::Done(_)
@@ -750,7 +804,18 @@ fn as_link(link: &FakeLink) -> Link<'_> {
     }
 }
 
+/// Whether the kernel counts both addresses to one network, with a primary address.
+fn same_network(a: &FakeAddr, b: &FakeAddr) -> bool {
+    let prefix = a.cidr.prefix == b.cidr.prefix && a.cidr.addr.is_ipv4();
+    a.index == b.index && prefix && a.cidr.contains(b.cidr.addr)
+}
+
 fn as_addr(addr: &FakeAddr) -> Addr<'_> {
+    let secondary = if addr.secondary {
+        AddrFlags::SECONDARY
+    } else {
+        AddrFlags::NONE
+    };
     Addr {
         index: IfIndex(addr.index),
         cidr: addr.cidr,
@@ -758,7 +823,7 @@ fn as_addr(addr: &FakeAddr) -> Addr<'_> {
         broadcast: None,
         label: None,
         scope: 0,
-        flags: AddrFlags::PERMANENT,
+        flags: AddrFlags::PERMANENT.with(secondary),
         proto: addr.proto,
         valid: u32::MAX,
         preferred: u32::MAX,

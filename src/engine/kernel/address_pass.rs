@@ -13,6 +13,7 @@ use crate::engine::kernel::addresses::{
     AddressSet, AddressState, CHUNK, Kind, Outcome, Slot, flush, reason,
 };
 use crate::engine::kernel::interfaces::Interfaces;
+use crate::engine::kernel::secondaries::Origin;
 use crate::engine::slice::StepSize;
 use crate::engine::system::error_text;
 use crate::netlink::{Ack, Batch, addr};
@@ -169,7 +170,7 @@ impl AddressSet {
         let mut batch = Batch::new(1);
         let start = cx.system.clock();
         while let Some(mut slot) = self.retired.pop() {
-            slot.delete(&mut batch, self.kind, links);
+            slot.delete(cx, &mut batch, self.kind, links);
             if batch.is_empty() {
                 continue;
             }
@@ -189,7 +190,7 @@ impl AddressSet {
         let (count, kind) = (self.slots.len(), self.kind);
         let total = count.saturating_mul(2);
         for _ in 0..SCAN {
-            if pass.batch.count() == pass.size.get() || pass.done >= total {
+            if pass.batch.count() >= pass.size.get() || pass.done >= total {
                 break;
             }
             let nth = match pass.done < count {
@@ -199,7 +200,7 @@ impl AddressSet {
             let skip = pass.done < count && self.goes_last(nth, links);
             pass.done = pass.done.saturating_add(1);
             if let Some(slot) = self.slots.get_mut(nth).filter(|_| !skip) {
-                slot.delete(&mut pass.batch, kind, links);
+                slot.delete(cx, &mut pass.batch, kind, links);
             }
         }
         flush(cx, &mut pass.batch);
@@ -209,26 +210,17 @@ impl AddressSet {
     /// Whether the kernel would remove many others of the set together with this address, in one
     /// step: the primary address of a network.
     fn goes_last(&self, nth: usize, links: &Interfaces) -> bool {
-        if self.slots.len() <= CHUNK {
-            return false;
-        }
-        let Some(slot) = self.slots.get(nth) else {
+        let Some(slot) = self.slots.get(nth).filter(|slot| slot.is_primary(links)) else {
             return false;
         };
         let network = slot.listed();
-        let present = slot
-            .on
-            .and_then(|index| links.get(index)?.addrs.get(&network));
-        let is_primary = present.is_some_and(|present| !present.secondary);
-        if network.addr.is_ipv6() || network.is_host() || !is_primary {
-            return false;
-        }
-        // Counted for the first ones only, the virtual addresses.
+        // In a large set, the virtual addresses, the first ones, wait for many others only.
+        let many = if self.slots.len() > CHUNK { CHUNK } else { 1 };
         nth >= CHUNK || {
             let others = self.slots.iter().map(Slot::listed);
             others
                 .filter(|other| network.contains(other.addr))
-                .nth(CHUNK)
+                .nth(many)
                 .is_some()
         }
     }
@@ -289,6 +281,7 @@ impl AddressSet {
         }
         if was_installed && errno.is_none() {
             outcome.restored += 1;
+            slot.origin = Origin::Reinstalled;
             outcome.first_restored.get_or_insert(slot.listed());
         }
         slot.state = match (errno, slot.state) {

@@ -15,8 +15,9 @@ use crate::engine::kernel::backoff::Backoff;
 use crate::engine::kernel::interfaces::{Interface, Interfaces, PROTO_KEEPALIVED};
 use crate::engine::kernel::lease::Lease;
 use crate::engine::kernel::repair_limit::RepairLimit;
+use crate::engine::kernel::secondaries::{self, Origin};
 use crate::engine::system::{errno_text, error_text};
-use crate::netlink::addr::{self, AddrFlags, DesiredAddr};
+use crate::netlink::addr::{AddrFlags, DesiredAddr};
 use crate::netlink::{Ack, Batch};
 use crate::types::{Cidr, Family, IfIndex, IfName, Instant, sorted};
 
@@ -68,6 +69,7 @@ pub(crate) struct Slot {
     pub(crate) since: Option<Instant>,
     /// When its lifetime was last set, if it has one.
     pub(crate) renewed: Option<Instant>,
+    pub(super) origin: Origin,
 }
 
 impl Slot {
@@ -78,6 +80,7 @@ impl Slot {
             on: None,
             since: None,
             renewed: None,
+            origin: Origin::Installed,
         }
     }
 
@@ -87,6 +90,14 @@ impl Slot {
         let link = known.or_else(|| links.by_name(&self.address.dev));
         link.filter(|_| self.state == AddressState::Installed)
             .map(|link| link.index)
+    }
+
+    /// Whether it is an IPv4 address that others may be secondary to.
+    pub(super) fn is_primary(&self, links: &Interfaces) -> bool {
+        let cidr = self.listed();
+        let link = self.interface(links).and_then(|index| links.get(index));
+        let present = link.and_then(|link| link.addrs.get(&cidr));
+        !cidr.addr.is_ipv6() && !cidr.is_host() && present.is_some_and(|one| !one.secondary)
     }
 
     pub(super) fn listed(&self) -> Cidr {
@@ -127,12 +138,19 @@ impl Slot {
     }
 
     /// Requests the removal if it was installed by us.
-    pub(super) fn delete(&mut self, batch: &mut Batch, kind: Kind, links: &Interfaces) {
+    pub(super) fn delete(
+        &mut self,
+        cx: &mut Cx<'_>,
+        batch: &mut Batch,
+        kind: Kind,
+        links: &Interfaces,
+    ) {
         if let Some(index) = self.interface(links) {
             let address = self.desired(index, kind, Instant::ZERO, &Lease::default());
-            addr::delete(batch, &address);
+            secondaries::delete(cx, batch, links, &address, self.origin);
         }
         self.on = None;
+        self.origin = Origin::Installed;
         if self.state != AddressState::Preexisting {
             self.state = AddressState::Absent;
         }
@@ -368,6 +386,7 @@ impl AddressSet {
                         slot.on = known.on;
                         slot.since = known.since;
                         slot.renewed = known.renewed;
+                        slot.origin = known.origin;
                         break;
                     }
                 }
@@ -415,13 +434,17 @@ impl AddressSet {
     }
 }
 
-/// Removes addresses that were installed by us.
+/// Removes addresses that were installed by us, primary addresses last.
 fn remove(cx: &mut Cx<'_>, slots: &mut [Slot], kind: Kind, links: &Interfaces) {
     let mut batch = Batch::new(1);
-    for slot in slots {
-        slot.delete(&mut batch, kind, links);
-        if batch.count() == CHUNK {
-            flush(cx, &mut batch);
+    for primary in [false, true] {
+        for slot in slots.iter_mut() {
+            if slot.is_primary(links) == primary {
+                slot.delete(cx, &mut batch, kind, links);
+            }
+            if batch.count() >= CHUNK {
+                flush(cx, &mut batch);
+            }
         }
     }
     flush(cx, &mut batch);
@@ -441,9 +464,10 @@ pub(crate) fn remove_marked(
             continue;
         };
         if link.addrs.get(cidr).is_some_and(|present| present.marked) {
-            addr::delete(&mut batch, &DesiredAddr::new(link.index, *cidr));
+            let address = DesiredAddr::new(link.index, *cidr);
+            secondaries::delete(cx, &mut batch, links, &address, Origin::Installed);
             count = count.saturating_add(1);
-            if count.is_multiple_of(CHUNK) {
+            if batch.count() >= CHUNK {
                 flush(cx, &mut batch);
             }
         }

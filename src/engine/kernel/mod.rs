@@ -12,6 +12,7 @@ pub(crate) mod repair_limit;
 pub(crate) mod route_item;
 mod route_pass;
 pub(crate) mod routes;
+pub(crate) mod secondaries;
 pub(crate) mod sockets;
 pub(crate) mod static_objects;
 pub(crate) mod sysctl;

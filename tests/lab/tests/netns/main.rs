@@ -17,6 +17,7 @@ mod openwrt;
 mod process;
 mod process_settings;
 mod reload;
+mod repair;
 mod restart;
 mod routes;
 mod scripts;
@@ -54,6 +55,7 @@ fn main() {
         dumps::TESTS,
         process_settings::TESTS,
         reload::TESTS,
+        repair::TESTS,
         scripts::TESTS,
         routes::TESTS,
         checks::TESTS,
