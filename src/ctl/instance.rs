@@ -10,7 +10,7 @@ use super::lines::Escaped;
 use super::notify::notify;
 use super::page::{Page, enabled, yes};
 use super::{Instance, Missing, SECRET, Snapshot, tracked};
-use crate::config::model::{Auth, Transport};
+use crate::config::model::{Auth, Transport, VmacRole};
 use crate::types::{Centis, Family, Version, VrrpState};
 
 pub(super) fn show(page: &mut Page, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
@@ -70,9 +70,9 @@ fn state(page: &mut Page, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
 
 fn interface(page: &mut Page, instance: &Instance<'_>) {
     let conf = instance.conf;
-    match &conf.vmac {
+    match conf.vmac() {
         Some(vmac) => {
-            let (name, base) = (&vmac.name, vmac.xmit_base);
+            let (name, base) = (&vmac.name, vmac.role == VmacRole::XmitBase);
             let text = format_args!("Use VMAC, i/f name {name}, xmit_base = {base}");
             page.line(&text);
             page.pair(

@@ -64,7 +64,7 @@ fn data(out: &mut Json, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
     out.number("dont_track_primary", &u8::from(!conf.track_primary));
     out.number("skip_check_adv_addr", &u8::from(conf.skip_check_adv_addr));
     out.number("strict_mode", &u8::from(conf.strict));
-    let vmac = conf.vmac.as_ref().map(|vmac| vmac.name.as_str());
+    let vmac = conf.vmac().map(|vmac| vmac.name.as_str());
     out.string("vmac_ifname", &vmac.unwrap_or_default());
     out.string("ifp_ifname", &vmac.unwrap_or(conf.interface.as_str()));
     let master = instance.master.map_or(0, |master| master.priority.0);

@@ -88,7 +88,7 @@ impl Router {
             messages::report_routes(format_args!("({})", self.conf.name), &outcome);
         }
         if !self.is_busy() && !self.addresses.wanted {
-            self.schedule_vmac_down(cx, shared);
+            self.schedule_vmacs_down(cx, shared);
         }
         self.rearm(shared);
         true

@@ -320,7 +320,7 @@ impl Engine {
         self.expire_children(cx);
         self.run_tracking(cx);
         self.shared.run_notifications(cx);
-        self.process_one_vmac_down(cx);
+        self.process_one_vmac(cx);
         self.with_lvs(|lvs, shared, _| lvs.expire(cx, shared));
         self.refresh_if_dirty(cx);
     }

@@ -55,9 +55,9 @@ impl Engine {
             ..
         } = config;
         self.emit_all_logs_and_notifications(cx);
-        if self.shared.no_macvlan {
+        for kind in &self.shared.no_links {
             for conf in &mut instances {
-                vmac::strip_vmac(conf);
+                vmac::strip_vmacs(conf, kind);
             }
         }
         let configured = configured(&instances, &static_addresses);
@@ -110,7 +110,7 @@ impl Engine {
                 router.routes.withdraw_now(cx, &self.shared.interfaces);
                 router.remove_addresses(cx, &self.shared.interfaces, configured);
                 self.statics.retire(&mut router.addresses);
-                router.remove_vmac(cx, &mut self.shared);
+                router.remove_vmacs(cx, &mut self.shared);
             }
             self.emit_logs_and_notifications(cx);
         }

@@ -9,7 +9,7 @@ use crate::engine::kernel::interfaces::Interfaces;
 use crate::engine::kernel::no_accept::NoAccept;
 use crate::engine::kernel::secondaries::ForeignSecondary;
 use crate::engine::kernel::sysctl::SysctlErrors;
-use crate::engine::kernel::vmac;
+use crate::engine::kernel::vmac_base;
 use crate::engine::log_limit::LogLimit;
 use crate::engine::notify::children::Children;
 use crate::engine::notify::notifier::Notifier;
@@ -34,10 +34,10 @@ pub(crate) struct Shared {
     pub(crate) no_accept: NoAccept,
     pub(crate) garp_pacing: GarpPacing,
     pub(crate) state_records: StateRecords,
-    /// Interfaces below macvlans.
-    pub(crate) vmac_bases: Vec<vmac::Base>,
-    /// The kernel has no macvlans.
-    pub(crate) no_macvlan: bool,
+    /// Interfaces below virtual interfaces.
+    pub(crate) vmac_bases: Vec<vmac_base::Base>,
+    /// Types of virtual interfaces that the kernel does not have.
+    pub(crate) no_links: Vec<&'static str>,
     pub(crate) sysctl_errors: SysctlErrors,
     pub(crate) unknown_vrid_log: LogLimit,
     /// Actions of instances, carried out when all timers that are due have fired.
@@ -81,7 +81,7 @@ impl Shared {
             garp_pacing: GarpPacing::default(),
             state_records: StateRecords::default(),
             vmac_bases: Vec::new(),
-            no_macvlan: false,
+            no_links: Vec::new(),
             sysctl_errors: SysctlErrors::default(),
             unknown_vrid_log: LogLimit::default(),
             pending_actions: Vec::with_capacity(instances.saturating_mul(4)),

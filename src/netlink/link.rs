@@ -15,11 +15,14 @@ pub(super) const IFLA_ADDRESS: u16 = 1;
 pub(super) const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 pub(super) const IFLA_LINK: u16 = 5;
-const IFLA_MASTER: u16 = 10;
+pub(super) const IFLA_MASTER: u16 = 10;
 pub(super) const IFLA_LINKINFO: u16 = 18;
+pub(super) const IFLA_GROUP: u16 = 27;
 const IFLA_EXT_MASK: u16 = 29;
 const IFLA_LINK_NETNSID: u16 = 37;
 pub(super) const IFLA_INFO_KIND: u16 = 1;
+pub(super) const IFLA_INFO_DATA: u16 = 2;
+const IFLA_VRF_TABLE: u16 = 1;
 
 /// Omits counters, which are a quarter of a reply.
 const RTEXT_FILTER_SKIP_STATS: u32 = 8;
@@ -70,6 +73,10 @@ pub struct Link<'a> {
     pub master: Option<IfIndex>,
     /// Index of the lower link, or of a veth's peer, if in this network namespace.
     pub parent: Option<IfIndex>,
+    /// Interface group.
+    pub group: u32,
+    /// Routing table of a VRF.
+    pub vrf_table: Option<u32>,
 }
 
 /// Appends a request for all links.
@@ -102,6 +109,8 @@ pub(super) fn parse(payload: &[u8]) -> Result<Option<Link<'_>>, ParseError> {
         kind: None,
         master: None,
         parent: None,
+        group: 0,
+        vrf_table: None,
     };
     for attr in Attrs::new(r.rest()) {
         let attr = attr?;
@@ -111,15 +120,9 @@ pub(super) fn parse(payload: &[u8]) -> Result<Option<Link<'_>>, ParseError> {
             IFLA_MTU => link.mtu = Some(attr.u32_ne()?),
             IFLA_LINK => link.parent = ifindex(attr.u32_ne()?),
             IFLA_MASTER => link.master = ifindex(attr.u32_ne()?),
+            IFLA_GROUP => link.group = attr.u32_ne()?,
             IFLA_LINK_NETNSID => foreign = true,
-            IFLA_LINKINFO => {
-                for inner in attr.nested()? {
-                    let inner = inner?;
-                    if inner.kind == IFLA_INFO_KIND {
-                        link.kind = Some(inner.text()?);
-                    }
-                }
-            }
+            IFLA_LINKINFO => info(&mut link, attr.nested()?)?,
             _ => {}
         }
     }
@@ -128,6 +131,26 @@ pub(super) fn parse(payload: &[u8]) -> Result<Option<Link<'_>>, ParseError> {
         link.parent = None;
     }
     Ok(Some(link))
+}
+
+/// The kernel sends the type before its data.
+fn info<'a>(link: &mut Link<'a>, attrs: Attrs<'a>) -> Result<(), ParseError> {
+    for attr in attrs {
+        let attr = attr?;
+        match attr.kind {
+            IFLA_INFO_KIND => link.kind = Some(attr.text()?),
+            IFLA_INFO_DATA if link.kind == Some("vrf") => {
+                for inner in attr.nested()? {
+                    let inner = inner?;
+                    if inner.kind == IFLA_VRF_TABLE {
+                        link.vrf_table = Some(inner.u32_ne()?);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn positive(index: i32) -> Option<IfIndex> {
@@ -175,6 +198,7 @@ mod tests {
             batch.attr(IFLA_ADDRESS, &[2, 0, 0, 0, 0, 1]);
             batch.attr_u32_ne(IFLA_LINK, 2);
             batch.attr_u32_ne(IFLA_MASTER, 7);
+            batch.attr_u32_ne(IFLA_GROUP, 5);
             batch.attr(999, b"unknown");
             batch.nested(IFLA_LINKINFO, |batch| {
                 batch.attr_text(IFLA_INFO_KIND, "vlan");
@@ -190,8 +214,27 @@ mod tests {
             kind: Some("vlan"),
             master: Some(IfIndex(7)),
             parent: Some(IfIndex(2)),
+            group: 5,
+            vrf_table: None,
         };
         assert_eq!(only(&batch), Ok(Message::NewLink(link)));
+    }
+
+    #[test]
+    fn a_vrf_has_a_routing_table() {
+        let batch = message(AF_UNSPEC, 5, |batch| {
+            batch.attr_text(IFLA_IFNAME, "blue");
+            batch.nested(IFLA_LINKINFO, |batch| {
+                batch.attr_text(IFLA_INFO_KIND, "vrf");
+                batch.nested(IFLA_INFO_DATA, |batch| {
+                    batch.attr_u32_ne(IFLA_VRF_TABLE, 1001);
+                });
+            });
+        });
+        let Ok(Message::NewLink(link)) = only(&batch) else {
+            panic!("{:?}", only(&batch))
+        };
+        assert_eq!((link.kind, link.vrf_table), (Some("vrf"), Some(1001)));
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod vrrp;
 pub use centis::Centis;
 pub use date::Date;
 pub use ids::{GroupId, InstanceId, Priority, Version, Vrid};
-pub use net::{Cidr, Family, IfIndex, IfName, Mac, RouteInsert, without_port};
+pub use net::{Cidr, Family, IfIndex, IfName, Mac, RouteInsert, VirtualLink, without_port};
 pub use sort::sorted;
 pub use subsystems::Subsystems;
 pub use time::Instant;

@@ -138,6 +138,26 @@ impl fmt::Display for Cidr {
     }
 }
 
+/// Type of a virtual interface on top of another one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum VirtualLink {
+    /// Has this Ethernet address.
+    Macvlan(Mac),
+    /// Has that of the interface below; `IPVLAN_F_*`: 0 bridge, 1 private, 2 VEPA.
+    Ipvlan(u16),
+}
+
+impl VirtualLink {
+    /// `IFLA_INFO_KIND`.
+    #[must_use]
+    pub const fn kind(self) -> &'static str {
+        match self {
+            VirtualLink::Macvlan(_) => "macvlan",
+            VirtualLink::Ipvlan(_) => "ipvlan",
+        }
+    }
+}
+
 /// Position of a new route among those with the same destination and metric.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RouteInsert {

@@ -109,6 +109,8 @@ fn vip_with_a_pending_netlink_event_is_not_taken_for_removed() {
             kind: None,
             master: None,
             parent: None,
+            group: 0,
+            vrf_table: None,
         }),
     );
     engine.refresh(due, &mut kernel);

@@ -3,20 +3,27 @@
 use crate::support::kernel::{
     Kernel, address, at, cidr, engine, engine_with, eth0, ifname, instance, run, start,
 };
-use vrrpd::config::model::{Config, Vmac, VrrpInstance};
+use vrrpd::config::model::{Config, Vmac, VmacRole, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::{Mac, VrrpState};
+use vrrpd::types::{Family, Mac, VirtualLink, VrrpState};
 
 const VIP: &str = "192.0.2.100/32";
 const VMAC: Mac = Mac([0, 0, 0x5e, 0, 1, 7]);
 
+fn macvlan_on(base: &str, name: &str, mac: Mac) -> Vmac {
+    Vmac {
+        name: ifname(name),
+        base: ifname(base),
+        link: VirtualLink::Macvlan(mac),
+        family: Family::V4,
+        role: VmacRole::Adverts,
+        group: None,
+    }
+}
+
 fn vmac_instance(priority: u8) -> VrrpInstance {
     VrrpInstance {
-        vmac: Some(Vmac {
-            name: ifname("vrrp.7"),
-            mac: VMAC,
-            xmit_base: false,
-        }),
+        vmacs: vec![macvlan_on("eth0", "vrrp.7", VMAC)],
         vips: vec![address(VIP, "vrrp.7")],
         ..instance(7, priority, &[])
     }
@@ -98,11 +105,7 @@ fn vmacs_yielding_together_are_set_down_one_by_one() {
         let name = format!("vrrp.{nth}");
         let vip = format!("192.0.2.{}/32", 100 + nth);
         VrrpInstance {
-            vmac: Some(Vmac {
-                name: ifname(&name),
-                mac: Mac([0, 0, 0x5e, 0, 1, nth]),
-                xmit_base: false,
-            }),
+            vmacs: vec![macvlan_on("eth0", &name, Mac([0, 0, 0x5e, 0, 1, nth]))],
             vips: vec![address(&vip, &name)],
             ..instance(nth, 100, &[])
         }
@@ -211,7 +214,7 @@ fn interface_with_the_vmac_name_that_is_no_macvlan_is_left_alone() {
 #[test]
 fn vmac_without_macvlan_in_the_kernel_uses_the_interface_mac() {
     let mut kernel = eth0();
-    kernel.no_macvlan = true;
+    kernel.no_links = Some("macvlan");
     let mut engine = engine(vec![vmac_instance(100)]);
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(400));
@@ -258,4 +261,274 @@ fn dont_release_vrrp_keeps_the_vmac() {
     engine.stop(at(450), &mut kernel);
     assert_eq!(macvlan(&kernel), Some((10, true)));
     assert!(kernel.has(VIP));
+}
+
+/// The kernel attaches a macvlan that is created on another to the interface below both.
+#[test]
+fn vmac_on_a_macvlan_is_created_once_and_removed_at_exit() {
+    let mut kernel = eth0();
+    kernel.set_link(4, "phys", true);
+    let base = kernel.links.iter_mut().find(|link| link.name == "eth0");
+    base.expect("eth0").parent = Some((4, Mac([2, 0, 0, 0, 0, 9])));
+    kernel.set_link_up(2, true);
+    let mut engine = engine(vec![vmac_instance(100)]);
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(1000));
+    assert_eq!(states(&engine), [VrrpState::Master]);
+    let log = kernel.take_log();
+    let created = log.iter().filter(|line| line.starts_with("macvlan"));
+    assert_eq!(created.count(), 1, "{log:?}");
+    assert!(
+        !log.iter().any(|line| line.starts_with("del link")),
+        "{log:?}"
+    );
+    engine.stop(at(1050), &mut kernel);
+    assert_eq!(macvlan(&kernel), None);
+}
+
+/// VRF of the macvlan.
+fn vrf(kernel: &Kernel) -> Option<u32> {
+    let link = kernel.links.iter().find(|link| link.name == "vrrp.7");
+    link.expect("a macvlan").master
+}
+
+#[test]
+fn vmac_follows_its_parent_interface_into_and_out_of_a_vrf() {
+    let mut kernel = eth0();
+    for index in [5, 6] {
+        kernel.set_link(index, &format!("vrf{index}"), true);
+        kernel.links.last_mut().expect("a link").kind = Some("vrf");
+    }
+    kernel.set_link(7, "br0", true);
+    kernel.links.last_mut().expect("a link").kind = Some("bridge");
+    kernel.enslave(2, Some(5));
+    let mut engine = engine(vec![vmac_instance(100)]);
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(400));
+    assert_eq!(
+        (states(&engine), vrf(&kernel)),
+        (vec![VrrpState::Master], Some(5))
+    );
+    // A bridge is nothing to follow.
+    for (master, wanted) in [
+        (Some(6), Some(6)),
+        (None, None),
+        (Some(7), None),
+        (Some(5), Some(5)),
+    ] {
+        kernel.enslave(2, master);
+        kernel.deliver(&mut engine, at(500));
+        assert_eq!(vrf(&kernel), wanted, "{master:?}");
+    }
+    // The administrator is overruled.
+    kernel.enslave(10, None);
+    kernel.deliver(&mut engine, at(550));
+    assert_eq!(vrf(&kernel), Some(5));
+    assert_eq!(states(&engine), [VrrpState::Master]);
+}
+
+#[test]
+fn vmac_that_may_not_join_a_vrf_is_not_moved_again_until_that_changes() {
+    let mut kernel = eth0();
+    kernel.set_link(5, "blue", true);
+    kernel.links.last_mut().expect("a link").kind = Some("vrf");
+    kernel.enslave(2, Some(5));
+    kernel.reject_master = true;
+    let mut engine = engine(vec![vmac_instance(100)]);
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(1000));
+    let moves = |kernel: &mut Kernel| {
+        let log = kernel.take_log();
+        log.iter().filter(|line| line.contains(" master ")).count()
+    };
+    assert_eq!(moves(&mut kernel), 1);
+    kernel.reject_master = false;
+    kernel.enslave(2, None);
+    kernel.deliver(&mut engine, at(1050));
+    kernel.enslave(2, Some(5));
+    kernel.deliver(&mut engine, at(1050));
+    assert_eq!(vrf(&kernel), Some(5));
+}
+
+/// Every creation is followed by a removal, until the kernel attaches it to the right interface.
+#[test]
+fn vmac_that_turns_out_wrong_is_replaced_less_and_less_often_and_not_left_behind() {
+    let mut kernel = eth0();
+    kernel.set_link(4, "other", true);
+    kernel.wrong_base = Some(4);
+    let mut engine = engine(vec![vmac_instance(100)]);
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(1000));
+    let log = kernel.take_log();
+    let count = log
+        .iter()
+        .filter(|line| line.starts_with("macvlan"))
+        .count();
+    assert!((3..=20).contains(&count), "{count} in a second");
+    assert_eq!(states(&engine), [VrrpState::Fault]);
+    kernel.wrong_base = None;
+    run(&mut engine, &mut kernel, at(20_000));
+    assert_eq!(states(&engine), [VrrpState::Master]);
+    assert!(kernel.has(VIP));
+    kernel.wrong_base = Some(4);
+    kernel.drop_link(macvlan(&kernel).expect("a macvlan").0);
+    kernel.deliver(&mut engine, at(20_000));
+    engine.stop(at(20_010), &mut kernel);
+    assert_eq!(macvlan(&kernel), None);
+}
+
+#[test]
+fn vmac_is_in_the_group_of_its_parent_interface_or_the_configured_one() {
+    for (configured, wanted) in [(None, 4), (Some(9), 9)] {
+        let mut kernel = eth0();
+        let base = kernel.links.iter_mut().find(|link| link.name == "eth0");
+        base.expect("eth0").group = 4;
+        kernel.set_link_up(2, true);
+        let mut conf = vmac_instance(100);
+        conf.vmacs[0].group = configured;
+        let mut engine = engine(vec![conf]);
+        start(&mut engine, &mut kernel, at(0));
+        let link = kernel.links.iter().find(|link| link.name == "vrrp.7");
+        assert_eq!(link.expect("a macvlan").group, wanted);
+    }
+}
+
+/// An instance on eth0 with a VIP on a macvlan of eth1.
+fn address_vmac_instance() -> VrrpInstance {
+    let mut vmac = macvlan_on("eth1", "vrrp1.7", VMAC);
+    vmac.role = VmacRole::Addresses;
+    VrrpInstance {
+        vmacs: vec![vmac],
+        vips: vec![address(VIP, "eth0"), address("198.51.100.1/24", "vrrp1.7")],
+        ..instance(7, 100, &[])
+    }
+}
+
+#[test]
+fn vmac_of_an_address_has_the_address_and_follows_its_own_parent() {
+    let mut kernel = eth0();
+    kernel.set_link(3, "eth1", true);
+    let mut engine = engine(vec![address_vmac_instance()]);
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(400));
+    assert_eq!(states(&engine), [VrrpState::Master]);
+    let log = kernel.take_log();
+    for line in [
+        "macvlan vrrp1.7 00:00:5e:00:01:07 on 3",
+        "10 up",
+        "add 10 198.51.100.1/24",
+        "add 2 192.0.2.100/32",
+        "garp 10 198.51.100.1",
+        "sysctl net/ipv4/conf/eth1/arp_ignore=1",
+    ] {
+        assert!(log.iter().any(|found| found == line), "{line}: {log:?}");
+    }
+    // Adverts keep the MAC address of the interface.
+    assert!(
+        !log.iter().any(|line| line.starts_with("10 from")),
+        "{log:?}"
+    );
+    kernel.set_link(3, "eth1", false);
+    kernel.deliver(&mut engine, at(450));
+    assert_eq!(states(&engine), [VrrpState::Fault]);
+    kernel.set_link(3, "eth1", true);
+    kernel.deliver(&mut engine, at(500));
+    run(&mut engine, &mut kernel, at(1000));
+    assert_eq!(states(&engine), [VrrpState::Master]);
+    assert!(kernel.has("198.51.100.1/24"));
+    engine.stop(at(1050), &mut kernel);
+    assert!(!kernel.links.iter().any(|link| link.name == "vrrp1.7"));
+}
+
+#[test]
+fn garp_extra_if_announces_on_other_interfaces_periodically() {
+    let frames = |all: bool, log: &[String]| {
+        let mut last: Vec<_> = log.iter().filter(|line| line.starts_with("garp")).collect();
+        assert!(!last.is_empty(), "{all}: {log:?}");
+        last.dedup();
+        last.into_iter().cloned().collect::<Vec<_>>()
+    };
+    for (all, wanted) in [
+        (false, vec!["garp 10 198.51.100.1"]),
+        (true, vec!["garp 10 198.51.100.1", "garp 3 198.51.100.2"]),
+    ] {
+        let mut kernel = eth0();
+        kernel.set_link(3, "eth1", true);
+        let mut conf = address_vmac_instance();
+        conf.vips.push(address("198.51.100.2/24", "eth1"));
+        conf.garp.extra = std::time::Duration::from_secs(2);
+        conf.garp.extra_all = all;
+        let mut engine = engine(vec![conf]);
+        start(&mut engine, &mut kernel, at(0));
+        run(&mut engine, &mut kernel, at(2000));
+        kernel.take_log();
+        // Master since about 0.36 s.
+        run(&mut engine, &mut kernel, at(2500));
+        assert_eq!(frames(all, &kernel.take_log()), wanted);
+        run(&mut engine, &mut kernel, at(4000));
+        assert!(
+            !kernel
+                .take_log()
+                .iter()
+                .any(|line| line.starts_with("garp"))
+        );
+        run(&mut engine, &mut kernel, at(4500));
+        assert_eq!(frames(all, &kernel.take_log()), wanted);
+    }
+}
+
+#[test]
+fn ipvlan_is_always_up_and_adverts_leave_by_the_interface() {
+    let mut kernel = eth0();
+    let mut conf = vmac_instance(100);
+    conf.vmacs[0].link = VirtualLink::Ipvlan(0);
+    conf.vmacs[0].role = VmacRole::XmitBase;
+    let mut engine = engine(vec![conf]);
+    start(&mut engine, &mut kernel, at(0));
+    assert_eq!(macvlan(&kernel), Some((10, true)));
+    run(&mut engine, &mut kernel, at(400));
+    assert_eq!(states(&engine), [VrrpState::Master]);
+    let log = kernel.take_log();
+    assert!(
+        log.iter().any(|line| line == "ipvlan vrrp.7 on 2"),
+        "{log:?}"
+    );
+    assert!(
+        log.iter().any(|line| line == "add 10 192.0.2.100/32"),
+        "{log:?}"
+    );
+    assert!(
+        !log.iter().any(|line| line.starts_with("10 from")),
+        "{log:?}"
+    );
+    kernel.set_link(2, "eth0", false);
+    kernel.deliver(&mut engine, at(450));
+    assert_eq!(
+        (states(&engine), kernel.has(VIP)),
+        (vec![VrrpState::Fault], false)
+    );
+    run(&mut engine, &mut kernel, at(500));
+    assert_eq!(macvlan(&kernel), Some((10, true)));
+    engine.stop(at(550), &mut kernel);
+    assert_eq!(macvlan(&kernel), None);
+}
+
+#[test]
+fn addresses_are_on_the_interface_if_the_kernel_has_no_ipvlan() {
+    let mut kernel = eth0();
+    kernel.no_links = Some("ipvlan");
+    let mut conf = vmac_instance(100);
+    conf.vmacs[0].link = VirtualLink::Ipvlan(0);
+    conf.vmacs[0].role = VmacRole::XmitBase;
+    let mut other = vmac_instance(100);
+    other.vrid = vrrpd::types::Vrid::new(8).expect("a VRID");
+    other.vmacs[0].name = ifname("vrrp.8");
+    other.vips = vec![address("192.0.2.101/32", "vrrp.8")];
+    let mut engine = engine(vec![conf, other]);
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(500));
+    assert_eq!(states(&engine), [VrrpState::Master; 2]);
+    let on = |addr: &str| kernel.addrs.iter().find(|one| one.cidr == cidr(addr));
+    assert_eq!(on(VIP).map(|one| one.index), Some(2));
+    assert_eq!(on("192.0.2.101/32").map(|one| one.index), Some(10));
 }

@@ -1,9 +1,10 @@
 //! Requests for nftables and macvlans equal those of nft(8) and ip(8), apart from details without
 //! meaning.
 
+use vrrpd::netlink::macvlan::NewLink;
 use vrrpd::netlink::nft::{self, Element, Table};
 use vrrpd::netlink::{Attrs, Batch, macvlan};
-use vrrpd::types::{Family, IfIndex, IfName, Mac};
+use vrrpd::types::{Family, IfIndex, IfName, Mac, VirtualLink};
 
 use crate::hex::golden;
 
@@ -133,9 +134,29 @@ fn a_full_chunk_of_nft_elements_fits_in_one_message() {
 fn macvlan_requests_equal_those_of_ip_8() {
     let mut create = Batch::new(1);
     let mac = Mac([0, 0, 0x5e, 0, 1, 7]);
-    macvlan::create(&mut create, "vrrp.7", IfIndex(3), mac);
+    let new = NewLink {
+        name: "vrrp.7",
+        base: IfIndex(3),
+        group: 0,
+        link: VirtualLink::Macvlan(mac),
+    };
+    macvlan::create(&mut create, &new);
     let wanted = golden("requests/macvlan-create");
     assert_eq!(link(create.bytes()), link(&wanted));
+    for (kind, name) in [
+        (new.link, "macvlan-group"),
+        (VirtualLink::Ipvlan(1), "ipvlan-create"),
+    ] {
+        let mut create = Batch::new(1);
+        let new = NewLink {
+            group: 5,
+            link: kind,
+            ..new
+        };
+        macvlan::create(&mut create, &new);
+        let wanted = golden(&format!("requests/{name}"));
+        assert_eq!(link(create.bytes()), link(&wanted), "{name}");
+    }
 
     let mut up = Batch::new(1);
     macvlan::set_up(&mut up, IfIndex(4));
@@ -146,6 +167,11 @@ fn macvlan_requests_equal_those_of_ip_8() {
     let mut delete = Batch::new(1);
     macvlan::delete(&mut delete, IfIndex(4));
     assert_eq!(delete.bytes(), golden("requests/macvlan-delete"));
+    for (master, name) in [(Some(IfIndex(5)), "vrf"), (None, "no-vrf")] {
+        let mut set = Batch::new(1);
+        macvlan::set_master(&mut set, IfIndex(4), master);
+        assert_eq!(set.bytes(), golden(&format!("requests/macvlan-{name}")));
+    }
 }
 
 /// Headers of a link request, its attributes sorted by type, and the attributes of IFLA_LINKINFO.

@@ -52,6 +52,8 @@ fn link(index: u32, name: &str, flags: u32) -> Link<'_> {
         kind: Some("veth"),
         master: None,
         parent: None,
+        group: 0,
+        vrf_table: None,
     }
 }
 

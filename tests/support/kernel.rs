@@ -36,6 +36,11 @@ pub struct FakeLink {
     pub up: bool,
     /// Of a macvlan: index of the parent interface, and the MAC address.
     pub parent: Option<(u32, Mac)>,
+    /// Type, if it is neither a macvlan nor an ordinary interface.
+    pub kind: Option<&'static str>,
+    /// Index of its VRF or bridge.
+    pub master: Option<u32>,
+    pub group: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,8 +83,12 @@ pub struct Kernel {
     pub ruleset: Option<u32>,
     /// A kernel without nftables.
     pub no_netfilter: bool,
-    /// A kernel without macvlan.
-    pub no_macvlan: bool,
+    /// A kernel without virtual interfaces of this type.
+    pub no_links: Option<&'static str>,
+    /// Macvlans are attached to this interface instead of that of the request.
+    pub wrong_base: Option<u32>,
+    /// Interfaces cannot join a VRF.
+    pub reject_master: bool,
     /// A kernel without policy rules.
     pub no_policy_rules: bool,
     /// Sysctls cannot be written.
@@ -157,6 +166,9 @@ impl Kernel {
             name: name.into(),
             up,
             parent: None,
+            kind: None,
+            master: None,
+            group: 0,
         };
         self.links.push(link.clone());
         self.events.push_back(KernelEvent::Link(link, true));
@@ -798,9 +810,11 @@ fn as_link(link: &FakeLink) -> Link<'_> {
         flags: if link.up { up } else { LinkFlags(0) },
         mtu: Some(1500),
         mac: Some(link.parent.map_or(Mac([2, 0, a, b, c, d]), |(_, mac)| mac)),
-        kind: link.parent.map(|_| "macvlan"),
-        master: None,
+        kind: link.kind.or(link.parent.map(|_| "macvlan")),
+        master: link.master.map(IfIndex),
         parent: link.parent.map(|(base, _)| IfIndex(base)),
+        group: link.group,
+        vrf_table: (link.kind == Some("vrf")).then_some(1000 + link.index),
     }
 }
 

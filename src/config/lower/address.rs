@@ -34,14 +34,6 @@ impl Lowering<'_> {
             return None;
         }
         self.check_label(&mut address, item);
-        let option = |name: &str| item.args.iter().find(|word| &*word.text == name);
-        if let (Some(word), Some(_)) = (option("use_vmac"), option("dev")) {
-            let message = format!(
-                "`use_vmac` of one address is not supported; {} is added to `{}` and uses its MAC address",
-                cidr.addr, address.dev
-            );
-            self.unsupported(word.span, message);
-        }
         Some(address)
     }
 

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use super::fields::Fields;
 use crate::config::model::Garp;
+use crate::config::schema::value;
 
 /// Defaults from `global_defs`. `None`: the value of `garp_master_*` in the instance is used.
 #[derive(Debug)]
@@ -17,6 +18,25 @@ pub(super) struct GarpDefaults {
     lower_prio_repeat: Option<u16>,
     interval: Duration,
     gna_interval: Duration,
+    extra: Extra,
+}
+
+/// `garp_extra_if`.
+#[derive(Clone, Copy, Debug, Default)]
+struct Extra {
+    interval: Duration,
+    all: bool,
+}
+
+/// Its old name is an alias in the table of keywords.
+fn extra(fields: &Fields<'_>, name: &str) -> Option<Extra> {
+    let node = fields.last(name)?;
+    let (last, before) = node.args.split_last()?;
+    let micros = value::micros(&last.text)?;
+    Some(Extra {
+        interval: Duration::from_micros(micros),
+        all: !before.is_empty(),
+    })
 }
 
 impl GarpDefaults {
@@ -45,6 +65,7 @@ impl GarpDefaults {
             lower_prio_repeat: count(fields, "vrrp_garp_lower_prio_repeat"),
             interval: fields.seconds("vrrp_garp_interval").unwrap_or_default(),
             gna_interval: fields.seconds("vrrp_gna_interval").unwrap_or_default(),
+            extra: extra(fields, "vrrp_garp_extra_if").unwrap_or_default(),
         }
     }
 
@@ -57,6 +78,7 @@ impl GarpDefaults {
         let refresh_repeat = count(fields, "garp_master_refresh_repeat");
         let lower_prio_delay = fields.seconds("garp_lower_prio_delay");
         let lower_prio_repeat = count(fields, "garp_lower_prio_repeat");
+        let extra = extra(fields, "garp_extra_if").unwrap_or(self.extra);
         Garp {
             repeat,
             delay,
@@ -70,6 +92,8 @@ impl GarpDefaults {
             lower_prio_delay: lower_prio_delay.or(self.lower_prio_delay).unwrap_or(delay),
             interval: self.interval,
             gna_interval: self.gna_interval,
+            extra: extra.interval,
+            extra_all: extra.all,
         }
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Defaults {
     pub(super) interface: Option<IfName>,
     /// `vmac_prefix`.
     pub(super) vmac_prefix: String,
+    /// `vmac_addr_prefix`.
+    pub(super) vmac_addr_prefix: String,
 }
 
 impl Defaults {
@@ -43,6 +45,7 @@ impl Defaults {
         let default = VrrpInstance::default();
         let on = |name: &str| fields.boolean(name).unwrap_or(false);
         let strict = on("vrrp_strict");
+        let vmac_prefix = fields.word("vmac_prefix").unwrap_or("vrrp");
         if let Some(node) = fields.last("vrrp_strict").filter(|_| strict) {
             strict::warn_strict_mode(node.keyword.span, diags);
         }
@@ -77,7 +80,11 @@ impl Defaults {
                 Some(node) => interface(node),
                 None => IfName::new("eth0"),
             },
-            vmac_prefix: fields.word("vmac_prefix").unwrap_or("vrrp").to_owned(),
+            vmac_addr_prefix: fields
+                .word("vmac_addr_prefix")
+                .unwrap_or(vmac_prefix)
+                .to_owned(),
+            vmac_prefix: vmac_prefix.to_owned(),
         }
     }
 }

@@ -4,10 +4,10 @@ use core::time::Duration;
 
 use super::address::AddressList;
 use super::fields::Fields;
-use super::vmac::VmacProtocol;
+use super::vmac::{VmacProtocol, Vmacs, link_local_route};
 use super::{Lowering, first, interface};
 use crate::config::diag::{Severity, Span};
-use crate::config::model::{Address, Garp, Vmac, VrrpInstance};
+use crate::config::model::{Address, Garp, VrrpInstance};
 use crate::config::schema::value;
 use crate::config::tree::Node;
 use crate::types::{Centis, Family, IfName, Priority, Version, Vrid};
@@ -54,7 +54,7 @@ impl Lowering<'_> {
         let interface = interface?;
         let family = self.family(&fields);
         let strict = self.is_strict(&fields);
-        let vmac = self.vmac(
+        let mut vmacs = self.vmacs(
             name,
             &fields,
             &interface,
@@ -64,14 +64,7 @@ impl Lowering<'_> {
                 strict,
             },
         );
-        let dev = vmac.as_ref().map_or(&interface, |vmac| &vmac.name);
-        let mut addresses = self.addresses(name, &fields, dev, family);
-        // The MAC address of a macvlan is for one address family.
-        for address in &mut addresses.excluded {
-            if address.dev == *dev && address.cidr.family() != family {
-                address.dev.clone_from(&interface);
-            }
-        }
+        let addresses = self.addresses(name, &fields, &mut vmacs, family);
         let block = InstanceBlock {
             name,
             span,
@@ -79,7 +72,7 @@ impl Lowering<'_> {
             family,
             strict,
         };
-        self.build_instance(&block, interface, vrid?, addresses, vmac)
+        self.build_instance(&block, interface, vrid?, addresses, vmacs)
     }
 
     fn build_instance(
@@ -88,7 +81,7 @@ impl Lowering<'_> {
         interface: IfName,
         vrid: Vrid,
         addresses: Addresses,
-        vmac: Option<Vmac>,
+        vmacs: Vmacs,
     ) -> Option<VrrpInstance> {
         let fields = &block.fields;
         let version = self.version(block);
@@ -102,7 +95,11 @@ impl Lowering<'_> {
         if election.initial_master && !owner {
             election.initial_master = self.may_start_as_master(block, &auth);
         }
-        let src_ip = self.source(block);
+        let src_ip = self.source(block).or(vmacs.source);
+        let mut routes = self.routes(fields.items("virtual_routes"));
+        for vmac in &vmacs.list {
+            routes.extend(link_local_route(vmac, &addresses.vips));
+        }
         let (garp, down_timer_adverts) = self.timing(block);
         self.report_strict_address(block, &addresses.vips);
         self.report_overruled(block);
@@ -124,10 +121,10 @@ impl Lowering<'_> {
             garp,
             vips: addresses.vips,
             excluded_vips: addresses.excluded,
-            routes: self.routes(fields.items("virtual_routes")),
+            routes,
             rules: self.rules(fields.items("virtual_rules")),
             accept: self.accept(block, version, owner),
-            vmac,
+            vmacs: vmacs.list,
             vip_lease: self.lease(block, advert_int, down_timer_adverts),
             tracks: self.tracks(block, &interface, owner),
             notify: self.notify(fields),
@@ -234,14 +231,14 @@ impl Lowering<'_> {
         &mut self,
         name: &str,
         fields: &Fields<'_>,
-        dev: &IfName,
+        vmacs: &mut Vmacs,
         family: Family,
     ) -> Addresses {
         let mut list = AddressList::default();
         let mut first_surplus = None;
         let max = max_advertised(family, fields.has("auth_hmac"));
         for item in fields.items("virtual_ipaddress") {
-            let Some(address) = self.address(item, Some(dev)) else {
+            let Some(address) = self.virtual_address(item, vmacs) else {
                 continue;
             };
             if address.cidr.family() != family {
@@ -271,7 +268,7 @@ impl Lowering<'_> {
         }
         let advertised = list.addresses.len().min(max);
         for item in fields.items("virtual_ipaddress_excluded") {
-            if let Some(address) = self.address(item, Some(dev)) {
+            if let Some(address) = self.virtual_address(item, vmacs) {
                 self.add_unless_duplicate(&mut list, address, item);
             }
         }

@@ -62,6 +62,7 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, sources: &Sources, diags: &mu
         track_groups: track_groups(&top),
         objects: TrackedObjects::default(),
         vmacs: SpanMap::default(),
+        ipvlan_addresses: Vec::new(),
         scripts: ScriptDefaults::default(),
     };
     lowering.script_defaults(&global_defs);
@@ -84,7 +85,8 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, sources: &Sources, diags: &mu
         ..lowering.global(&top, &global_defs)
     };
     let track_groups = lowering.track_groups(&top, &instances);
-    let static_addresses = lowering.static_addresses(&top);
+    let mut static_addresses = lowering.static_addresses(&top);
+    static_addresses.append(&mut lowering.ipvlan_addresses);
     let static_routes = lowering.routes(top.items("static_routes"));
     let static_rules = lowering.rules(top.items("static_rules"));
     let TrackedObjects {
@@ -129,8 +131,10 @@ struct Lowering<'a> {
     names: Names<'a>,
     /// Positions of the `track_group` blocks.
     track_groups: NameIndex,
-    /// Names of the macvlan interfaces so far.
+    /// Names of the virtual interfaces so far.
     vmacs: SpanMap,
+    /// Own addresses of ipvlan interfaces.
+    ipvlan_addresses: Vec<Address>,
     /// Objects that can be tracked.
     objects: TrackedObjects<'a>,
     /// User of scripts, and whether insecure ones are refused.
@@ -276,6 +280,10 @@ impl Lowering<'_> {
         let dev = self.defaults.interface.clone();
         let mut list = AddressList::default();
         for item in top.items("static_ipaddress") {
+            if let Some(word) = item.args.iter().find(|word| &*word.text == "use_vmac") {
+                let message = "`use_vmac` is for virtual addresses; ignored";
+                self.warn(word.span, message);
+            }
             if let Some(address) = self.address(item, dev.as_ref()) {
                 self.add_unless_duplicate(&mut list, address, item);
             }

@@ -53,7 +53,7 @@ impl Default for VrrpInstance {
             routes: Vec::new(),
             rules: Vec::new(),
             accept: true,
-            vmac: None,
+            vmacs: Vec::new(),
             vip_lease: None,
             sync_group: None,
             tracks: Vec::new(),
@@ -87,6 +87,8 @@ impl Default for Garp {
             lower_prio_delay: delay,
             interval: NONE,
             gna_interval: NONE,
+            extra: NONE,
+            extra_all: false,
         }
     }
 }

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::{Auth, Notify, Route, Rule, Track};
 use crate::types::GroupId;
-use crate::types::{Centis, Cidr, Family, IfName, Mac, Priority, Version, Vrid};
+use crate::types::{Centis, Cidr, Family, IfName, Mac, Priority, Version, VirtualLink, Vrid};
 
 /// `vrrp_instance NAME { … }`. [`Default`] gives keepalived's values.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -70,8 +70,8 @@ pub struct VrrpInstance {
     /// Whether packets to the addresses are accepted: false with `no_accept`, and in strict mode
     /// unless the router owns them.
     pub accept: bool,
-    /// `use_vmac`.
-    pub vmac: Option<Vmac>,
+    /// Its virtual interfaces: that of `use_vmac` or `use_ipvlan` first, then those of addresses.
+    pub vmacs: Vec<Vmac>,
     /// `vip_lease`: lifetime of the addresses, which are renewed while the daemon runs; `None`:
     /// forever.
     pub vip_lease: Option<Duration>,
@@ -87,6 +87,15 @@ pub struct VrrpInstance {
     pub promote_secondaries: bool,
     /// `unicast_fault_no_peer`.
     pub unicast_fault_no_peer: bool,
+}
+
+impl VrrpInstance {
+    /// The virtual interface of `use_vmac` or `use_ipvlan`.
+    #[must_use]
+    pub fn vmac(&self) -> Option<&Vmac> {
+        let first = self.vmacs.first();
+        first.filter(|vmac| vmac.role != VmacRole::Addresses)
+    }
 }
 
 /// How adverts are sent.
@@ -146,6 +155,11 @@ pub struct Garp {
     pub interval: Duration,
     /// `vrrp_gna_interval`: gap between two neighbor advertisements on an interface; zero: none.
     pub gna_interval: Duration,
+    /// `garp_extra_if`: time between the periodic ones on other interfaces than the instance's; zero:
+    /// off.
+    pub extra: Duration,
+    /// `garp_extra_if all`: not only on virtual interfaces.
+    pub extra_all: bool,
 }
 
 /// A line of `virtual_ipaddress`, `virtual_ipaddress_excluded` or `static_ipaddress`.
@@ -181,13 +195,41 @@ pub struct Address {
     pub track_group: Option<usize>,
 }
 
-/// `use_vmac`.
+/// A virtual interface: `use_vmac`, `use_ipvlan`, `use_vmac_addr`, and `use_vmac` of an address.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Vmac {
-    /// Name of the macvlan interface.
+    /// Its name.
     pub name: IfName,
-    /// Its MAC address; the virtual router MAC address (RFC 9568 §7.3) unless configured.
-    pub mac: Mac,
-    /// `vmac_xmit_base`: adverts are sent from the base interface.
-    pub xmit_base: bool,
+    /// The interface below it.
+    pub base: IfName,
+    /// Type and its settings.
+    pub link: VirtualLink,
+    /// Family of its addresses.
+    pub family: Family,
+    /// What it is for.
+    pub role: VmacRole,
+    /// `group`: interface group; `None`: that of the base interface.
+    pub group: Option<u32>,
+}
+
+impl Vmac {
+    /// Its Ethernet address; `None` if it has that of the base interface.
+    #[must_use]
+    pub fn mac(&self) -> Option<Mac> {
+        match self.link {
+            VirtualLink::Macvlan(mac) => Some(mac),
+            VirtualLink::Ipvlan(_) => None,
+        }
+    }
+}
+
+/// What a virtual interface is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum VmacRole {
+    /// Adverts and the addresses of the instance.
+    Adverts,
+    /// The addresses of the instance; adverts are sent from the base interface (`vmac_xmit_base`).
+    XmitBase,
+    /// Addresses with a `dev` or of the other family.
+    Addresses,
 }

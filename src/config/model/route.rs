@@ -19,7 +19,7 @@ pub struct Route {
     /// `via` and `dev`, or each `nexthop`; empty for `blackhole` and the like. At most
     /// [`Route::MAX_HOPS`].
     pub hops: Vec<NextHop>,
-    /// `table`.
+    /// `table`; 0: that of the VRF of its interface, else the main table.
     pub table: u32,
     /// `metric`; 0: the kernel's default.
     pub metric: u32,

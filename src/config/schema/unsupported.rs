@@ -7,7 +7,6 @@
 pub enum Reason {
     ScriptPaths,
     ScriptGroups,
-    GarpInterfaces,
     MulticastMembership,
     NoAcceptByNftables,
     NoIpsets,
@@ -30,8 +29,6 @@ pub enum Reason {
     NoChildren,
     TrackedAssumedUp,
     LogDetail,
-    InterfaceMac,
-    NoIpvlan,
     NoVrf,
     ClientAddress,
     SetByKernel,
@@ -46,9 +43,6 @@ impl Reason {
         match self {
             Reason::ScriptPaths => "paths of scripts are used as written",
             Reason::ScriptGroups => "scripts run with the group of their user only",
-            Reason::GarpInterfaces => {
-                "gratuitous ARP is sent on the interfaces that the addresses are on"
-            }
             Reason::MulticastMembership => "multicast groups are always joined",
             Reason::NoAcceptByNftables => "no_accept is enforced by an nftables table",
             Reason::NoIpsets => "ipsets are not used",
@@ -75,8 +69,6 @@ impl Reason {
             Reason::NoChildren => "the daemon is a single process without children to wait for",
             Reason::TrackedAssumedUp => "the instance runs as if the session were up",
             Reason::LogDetail => "the command line option --log-detail selects what is logged",
-            Reason::InterfaceMac => "the MAC address of the interface is used",
-            Reason::NoIpvlan => "the addresses are added to the interface itself",
             Reason::NoVrf => "the VRF that the interface belongs to is used",
             Reason::ClientAddress => "clients are identified by their address",
             Reason::SetByKernel => "the kernel sets this flag by itself",

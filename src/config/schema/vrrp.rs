@@ -108,7 +108,8 @@ static VMAC: Options = Options {
 #[rustfmt::skip]
 static VMAC_OPTIONS: &[Keyword] = &[
     row!("netlink_notify_msg", [], C, "", "Send a netlink message about the new interface; the kernel always sends one"),
-    row!("group", [Arg::Str], C, "", "Interface group of the VMAC interface; not set by vrrpd"),
+    row!("name", [Arg::Str], C, "", "Name of the interface, where it could be taken for something else"),
+    row!("group", [Arg::Str], C, "", "Interface group, a number or a name of /etc/iproute2/group; default: that of the interface below"),
 ];
 
 #[rustfmt::skip]
@@ -123,10 +124,10 @@ static TRANSPORT: &[Keyword] = &[
     row!("mcast_dst_ip", [Arg::Mcast], A, "", "Multicast group of this instance; default: vrrp_mcast_group4 or vrrp_mcast_group6"),
     row!("track_src_ip", [], A, "", "Go to FAULT state while the configured source address is not on the interface"),
     row!("v3_checksum_as_v2", [Arg::Bool], A, "", "Compute the checksum of VRRPv3 over IPv4 without the pseudo-header; default: v3_checksum_as_v2 of global_defs"),
-    row!("use_vmac", [Arg::Options(&VMAC)], B, "", "Use the virtual MAC address 00:00:5e:00:01:VRID (IPv6: 02:VRID) on a macvlan interface: [NAME] [MAC]"),
-    row!("use_vmac_addr", [Arg::Opt(&Arg::Str)], C, "", "Use virtual MAC addresses for VIPs on other interfaces too").no_effect(Reason::InterfaceMac),
+    row!("use_vmac", [Arg::Options(&VMAC)], B, "", "Use the virtual MAC address 00:00:5e:00:01:VRID (IPv6: 02:VRID) on a macvlan interface: [[name] NAME] [MAC] [group GROUP]"),
+    row!("use_vmac_addr", [Arg::Opt(&Arg::Str)], C, "", "Use virtual MAC addresses for VIPs on other interfaces and of the other address family too, on a macvlan interface for each"),
     row!("vmac_xmit_base", [], B, "", "Send adverts from the base interface instead of the VMAC interface"),
-    row!("use_ipvlan", [Arg::Options(&VMAC)], C, "", "Put the VIPs on an ipvlan interface").no_effect(Reason::NoIpvlan),
+    row!("use_ipvlan", [Arg::Options(&VMAC)], C, "", "Put the VIPs on an ipvlan interface (L2 mode), which has the MAC address of the interface: [[name] NAME] [ADDRESS] [bridge|private|vepa] [group GROUP]; ADDRESS: source of the adverts"),
     row!("vrf", [Arg::If], C, "", "VRF of the interface").no_effect(Reason::NoVrf),
 ];
 
@@ -144,8 +145,8 @@ static TIMING: &[Keyword] = &[
     row!("owner_ignore_adverts", [Arg::Bool], B, "", "Ignore all adverts while the router is the address owner; default: vrrp_owner_ignore_adverts"),
     row!("timer_expired_backup", [Arg::Opt(&Arg::Int(1, 254))], B, "", "With nopreempt: go to BACKUP state if another router may have taken over since our last advert; the number is the highest priority of the others, 1-254; no number: 254"),
     row!("thread_timer_expired" = "timer_expired_backup", [Arg::Opt(&Arg::Int(1, 254))], B),
-    row!("garp_extra_if", [Arg::Opt(&Arg::Choice(&"all")), Arg::Secs(0, 86_400_000)], C, "", "Time in seconds between gratuitous ARPs on the base interfaces of VMACs, 0-86400").no_effect(Reason::GarpInterfaces),
-    row!("vmac_garp_intvl" = "garp_extra_if", [Arg::Opt(&Arg::Choice(&"all")), Arg::Secs(0, 86_400_000)], C).no_effect(Reason::GarpInterfaces),
+    row!("garp_extra_if", [Arg::Opt(&Arg::Choice(&"all")), Arg::Secs(0, 86_400_000)], C, "", "Time in seconds between periodic gratuitous ARPs for VIPs on VMAC interfaces other than the instance's own (all: on any other interface), 0-86400; 0: off; default: vrrp_garp_extra_if"),
+    row!("vmac_garp_intvl" = "garp_extra_if", [Arg::Opt(&Arg::Choice(&"all")), Arg::Secs(0, 86_400_000)], C),
 ];
 
 #[rustfmt::skip]

@@ -223,7 +223,7 @@ impl Router {
         self.routes.withdraw();
         self.addresses.withdraw(cx.now);
         if !self.is_busy() {
-            self.schedule_vmac_down(cx, shared);
+            self.schedule_vmacs_down(cx, shared);
         }
         shared.kernel_work = true;
     }
@@ -232,7 +232,7 @@ impl Router {
     pub(crate) fn withdraw_now(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
         self.routes.withdraw_now(cx, &shared.interfaces);
         self.addresses.withdraw_now(cx, &shared.interfaces);
-        self.schedule_vmac_down(cx, shared);
+        self.schedule_vmacs_down(cx, shared);
     }
 
     /// Extends the lifetimes of leased addresses.

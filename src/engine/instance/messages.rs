@@ -167,7 +167,7 @@ fn failed_interface<'a>(router: &'a Router, interfaces: &Interfaces) -> &'a str 
     let of_addresses = router.addresses.iter().map(|address| &address.dev);
     let of_objects = of_addresses
         .chain(router.routes.tracked())
-        .filter(|dev| !router.has_vmac(dev));
+        .map(|dev| router.physical(dev));
     let mut all = core::iter::once(&conf.interface)
         .chain(tracked)
         .chain(of_objects);

@@ -15,6 +15,7 @@
 
 use core::time::Duration;
 
+use crate::config::model::Vmac;
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::instance::router::Router;
@@ -215,10 +216,13 @@ impl Router {
         if self.conf.priority.is_owner() {
             return Err(Some("an address owner becomes master at once"));
         }
-        let vmac = self.conf.vmac.as_ref();
+        let vmac = self.conf.vmac();
         let dev = vmac.map_or(&self.conf.interface, |vmac| &vmac.name);
         let link = shared.interfaces.by_name(dev);
-        let link = link.filter(|link| vmac.is_none_or(|vmac| link.mac == Some(vmac.mac)));
+        let link = link.filter(|link| {
+            vmac.and_then(Vmac::mac)
+                .is_none_or(|mac| link.mac == Some(mac))
+        });
         if link.is_none_or(|link| link.index != record.index) {
             return Err(Some("its interface was replaced"));
         }
@@ -323,7 +327,7 @@ impl Router {
             vrid: self.conf.vrid.get(),
             priority,
             returns: self.resume.quick_resumes,
-            index: self.vmac.index.or(self.ifindex)?,
+            index: self.vmac_index().or(self.ifindex)?,
             sent: at,
             grace,
             number: self.machine.last_sequence(),

@@ -4,14 +4,14 @@ use core::net::IpAddr;
 use core::ops::{Deref, DerefMut};
 use core::time::Duration;
 
-use crate::config::model::{self, Address, Tracked, Transport, VrrpInstance};
+use crate::config::model::{self, Address, Tracked, Transport, VmacRole, VrrpInstance};
 use crate::engine::cx::Cx;
 use crate::engine::instance::auth;
 use crate::engine::instance::resume::ResumeState;
 use crate::engine::kernel::addresses::{AddressSet, Kind};
 use crate::engine::kernel::interfaces::{Interface, Interfaces};
 use crate::engine::kernel::routes::RouteSet;
-use crate::engine::kernel::vmac;
+use crate::engine::kernel::vmac::VirtualInterface;
 use crate::engine::log_limit::LogLimit;
 use crate::engine::shared::Shared;
 use crate::engine::system::Listener;
@@ -99,6 +99,8 @@ pub(crate) struct Router {
     pub(crate) conf: VrrpInstance,
     pub(crate) machine: Instance,
     pub(crate) garp: garp::Schedule,
+    /// `garp_extra_if`.
+    pub(crate) extra_garp: garp::Schedule,
     /// Position in `addresses` of an announcement that waits for its interface until `garp_after`,
     /// or until the address is installed.
     pub(crate) garp_held: Option<usize>,
@@ -116,8 +118,8 @@ pub(crate) struct Router {
     pub(crate) start_at: Option<Instant>,
     /// From the previous process, for the next one.
     pub(crate) resume: ResumeState,
-    /// The macvlan of `use_vmac`.
-    pub(crate) vmac: vmac::Own,
+    /// Its virtual interfaces, in the order of the configuration.
+    pub(crate) vmacs: Vec<VirtualInterface>,
     /// The readiness and priority last passed to the protocol machine.
     pub(crate) reported: Option<Readiness>,
     pub(crate) reported_priority: Priority,
@@ -149,6 +151,7 @@ impl Router {
             id: position.id,
             machine: Instance::new(params(&conf, &vips, stagger(&conf, position))),
             garp: garp::Schedule::new(garp_params(&conf), set.len()),
+            extra_garp: garp::Schedule::new(extra_garp_params(&conf), set.len()),
             garp_held: None,
             garp_after: Instant::ZERO,
             addresses: set,
@@ -158,7 +161,12 @@ impl Router {
             ifindex: None,
             start_at: None,
             resume: ResumeState::default(),
-            vmac: vmac::Own::default(),
+            vmacs: conf
+                .vmacs
+                .iter()
+                .cloned()
+                .map(VirtualInterface::new)
+                .collect(),
             reported: None,
             reported_priority: conf.priority,
             since: None,
@@ -179,7 +187,7 @@ impl Router {
         own.vrid == conf.vrid
             && own.family == conf.family
             && own.interface == conf.interface
-            && own.vmac == conf.vmac
+            && own.vmacs == conf.vmacs
     }
 
     /// Takes the configuration of the same virtual router after a reload, and removes from the
@@ -205,6 +213,8 @@ impl Router {
         self.vips = advertised(&conf);
         self.garp
             .reconfigure(garp_params(&conf), self.addresses.len());
+        self.extra_garp
+            .reconfigure(extra_garp_params(&conf), self.addresses.len());
         self.garp_held = None;
         self.conf = conf;
         params(&self.conf, &self.vips, stagger(&self.conf, position))
@@ -246,6 +256,7 @@ impl Router {
         let all = [
             self.machine.next_deadline(),
             announcement,
+            self.extra_garp.next_deadline(),
             self.addresses.next_deadline(),
             self.addresses.renewal(),
             self.routes.next_deadline(),
@@ -295,14 +306,22 @@ impl Router {
 
     /// The macvlan that multicast adverts are sent from, and its Ethernet address.
     pub(crate) fn advert_vmac(&self) -> Option<(IfIndex, Mac)> {
-        let vmac = self.conf.vmac.as_ref().filter(|vmac| !vmac.xmit_base)?;
-        Some((self.vmac.index?, vmac.mac))
+        let vmac = self.conf.vmac()?;
+        let mac = vmac.mac().filter(|_| vmac.role == VmacRole::Adverts)?;
+        Some((self.vmac_index()?, mac))
     }
 
-    /// Whether `dev` is its macvlan, and exists. It is up only while the instance is master.
-    pub(crate) fn has_vmac(&self, dev: &IfName) -> bool {
-        let vmac = self.conf.vmac.as_ref();
-        self.vmac.index.is_some() && vmac.is_some_and(|vmac| vmac.name == *dev)
+    /// Index of the virtual interface of `use_vmac` or `use_ipvlan`.
+    pub(crate) fn vmac_index(&self) -> Option<IfIndex> {
+        self.conf.vmac()?;
+        self.vmacs.first()?.index
+    }
+
+    /// The interface below `dev` if this is one of its virtual interfaces, which are up only while
+    /// it is master; else `dev`.
+    pub(crate) fn physical<'a>(&'a self, dev: &'a IfName) -> &'a IfName {
+        let vmac = self.conf.vmacs.iter().find(|vmac| vmac.name == *dev);
+        vmac.map_or(dev, |vmac| &vmac.base)
     }
 
     /// Takes the addresses of the configuration again; none may be installed.
@@ -337,7 +356,7 @@ impl Router {
         if conf.track_primary && !link.is_up() {
             return Readiness::Missing(Reason::InterfaceDown);
         }
-        if conf.vmac.is_some() && self.vmac.index.is_none() {
+        if conf.vmac().is_some() && self.vmac_index().is_none() {
             return Readiness::Missing(Reason::InterfaceMissing);
         }
         let tracked = || shared.tracking.fault(&conf.tracks, interfaces);
@@ -388,7 +407,8 @@ impl Router {
         let of_objects = of_addresses
             .map(|address| &address.dev)
             .chain(self.routes.tracked())
-            .filter(|dev| *dev != own && !self.has_vmac(dev));
+            .map(|dev| self.physical(dev))
+            .filter(|dev| *dev != own);
         for (name, reverse) in tracked.chain(of_objects.map(|name| (name, false))) {
             match interfaces.by_name(name) {
                 None if !reverse => return Some(Reason::InterfaceMissing),
@@ -490,5 +510,17 @@ fn garp_params(conf: &VrrpInstance) -> garp::Params {
         lower_prio_repeat: garp.lower_prio_repeat,
         lower_prio_delay: garp.lower_prio_delay,
         round_gap: ROUND_GAP,
+    }
+}
+
+/// Nothing but the refresh.
+fn extra_garp_params(conf: &VrrpInstance) -> garp::Params {
+    garp::Params {
+        repeat: 0,
+        delay: Duration::ZERO,
+        refresh: conf.garp.extra,
+        refresh_repeat: 1,
+        lower_prio_repeat: 0,
+        ..garp_params(conf)
     }
 }

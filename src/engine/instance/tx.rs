@@ -9,7 +9,7 @@ use crate::engine::instance::auth::{self, Sequence};
 use crate::engine::instance::router::{Readiness, Router};
 use crate::engine::shared::Shared;
 use crate::engine::system::{AdvertRoute, error_text};
-use crate::types::{Family, IfIndex, Instant, Mac, Priority, Version};
+use crate::types::{Family, IfIndex, IfName, Instant, Mac, Priority, Version};
 use crate::vrrp::{Burst, Reason};
 use crate::wire::ndisc::Unsolicited;
 use crate::wire::vrrp::{AdvertRepr, ChecksumForm};
@@ -31,7 +31,7 @@ impl Router {
     /// Sends an advert to the multicast group or to each peer.
     pub(crate) fn send_advert(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, priority: Priority) {
         if priority != Priority::RESIGN {
-            self.ensure_vmac_up(cx);
+            self.ensure_vmacs_up(cx);
         }
         let gone = [Reason::InterfaceDown, Reason::InterfaceMissing].map(Readiness::Missing);
         if self
@@ -142,19 +142,44 @@ impl Router {
     /// Starts a burst of announcements and sends those that are due.
     pub(crate) fn start_announcing(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, burst: Burst) {
         self.garp.start(cx.now, burst);
+        if burst != Burst::LowerPrio {
+            self.extra_garp.start(cx.now, Burst::Resumed);
+        }
         self.announce(cx, shared);
     }
 
     pub(crate) fn stop_announcing(&mut self) {
         self.garp.stop();
+        self.extra_garp.stop();
         self.garp_held = None;
+    }
+
+    /// The next address to announce now.
+    fn next_announcement(&mut self, now: Instant) -> Option<usize> {
+        let next = self.garp_held.take().or_else(|| self.garp.next(now));
+        if next.is_some() {
+            return next;
+        }
+        let conf = &self.conf;
+        let own = conf.vmac().map_or(&conf.interface, |vmac| &vmac.name);
+        loop {
+            let nth = self.extra_garp.next(now)?;
+            let dev = self.addresses.get(nth).map(|address| &address.dev);
+            let is_virtual = |dev: &IfName| conf.vmacs.iter().any(|vmac| vmac.name == *dev);
+            let is_extra = |dev: &IfName| {
+                *dev != conf.interface && dev != own && (conf.garp.extra_all || is_virtual(dev))
+            };
+            if dev.is_some_and(is_extra) {
+                return Some(nth);
+            }
+        }
     }
 
     /// Sends the announcements that are due, one round at most, so that a burst of one instance
     /// does not delay the first round of the next.
     pub(crate) fn announce(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
         for _ in 0..FRAMES_PER_CALL {
-            let Some(nth) = self.garp_held.take().or_else(|| self.garp.next(cx.now)) else {
+            let Some(nth) = self.next_announcement(cx.now) else {
                 return;
             };
             if self.holds_announcement(cx, nth) {

@@ -16,6 +16,27 @@ use crate::types::{Cidr, Family, IfIndex, IfName, Instant, Mac};
 /// `IFA_PROTO` of our addresses (Linux 5.18): keepalived's number in rtnetlink.h.
 pub(crate) const PROTO_KEEPALIVED: u8 = 18;
 
+/// Type of an interface, as far as it matters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LinkKind {
+    Macvlan,
+    Macvtap,
+    Ipvlan,
+    Other,
+}
+
+impl LinkKind {
+    /// From `IFLA_INFO_KIND`.
+    pub(crate) fn new(kind: &str) -> Self {
+        match kind {
+            "macvlan" => LinkKind::Macvlan,
+            "macvtap" => LinkKind::Macvtap,
+            "ipvlan" => LinkKind::Ipvlan,
+            _ => LinkKind::Other,
+        }
+    }
+}
+
 /// An interface.
 #[derive(Clone, Debug)]
 pub(crate) struct Interface {
@@ -30,9 +51,15 @@ pub(crate) struct Interface {
     /// When `debounced_up` becomes `oper_up`.
     debounce_until: Option<Instant>,
     pub(crate) mac: Option<Mac>,
-    /// The interface below a macvlan or VLAN.
+    pub(crate) kind: LinkKind,
+    /// The interface below a macvlan or VLAN; `None` if it is in another network namespace.
     pub(crate) parent: Option<IfIndex>,
-    pub(crate) macvlan: bool,
+    /// Its bridge, bond or VRF.
+    master: Option<IfIndex>,
+    /// Routing table of a VRF.
+    vrf_table: Option<u32>,
+    /// Interface group.
+    pub(crate) group: u32,
     /// Uses neither ARP nor neighbor discovery.
     pub(crate) noarp: bool,
     pub(crate) addrs: PresentAddrs,
@@ -47,6 +74,17 @@ impl Interface {
     /// Whether the interface is up now, without delays.
     pub(crate) fn is_oper_up(&self) -> bool {
         self.oper_up
+    }
+
+    /// The interface that the kernel attaches a virtual interface to which is created on this one:
+    /// macvlans are not stacked, nor are ipvlans.
+    pub(crate) fn lower(&self, kind: LinkKind) -> Option<IfIndex> {
+        let macvlan = kind == LinkKind::Macvlan && self.kind == LinkKind::Macvtap;
+        if macvlan || (kind == self.kind && kind != LinkKind::Other) {
+            self.parent
+        } else {
+            Some(self.index)
+        }
     }
 
     pub(crate) fn has(&self, cidr: &Cidr) -> bool {
@@ -164,6 +202,17 @@ impl Interfaces {
         (self.delay_of(name, false), self.delay_of(name, true))
     }
 
+    /// The VRF that an interface is in.
+    pub(crate) fn vrf_of(&self, link: &Interface) -> Option<&Interface> {
+        let master = self.get(link.master?)?;
+        master.vrf_table.map(|_| master)
+    }
+
+    /// The routing table that is used for packets from an interface.
+    pub(crate) fn table_of(&self, index: IfIndex) -> Option<u32> {
+        self.vrf_of(self.get(index)?)?.vrf_table
+    }
+
     /// The interface that has this address.
     pub(crate) fn owner_of(&self, addr: IpAddr) -> Option<&Interface> {
         let has = |link: &&Interface| link.addrs.iter().any(|one| one.cidr.addr == addr);
@@ -221,7 +270,10 @@ impl Interfaces {
                     debounce_until: None,
                     mac: event.mac,
                     parent: event.parent,
-                    macvlan: event.kind == Some("macvlan"),
+                    kind: LinkKind::new(event.kind.unwrap_or_default()),
+                    master: event.master,
+                    vrf_table: event.vrf_table,
+                    group: event.group,
                     noarp,
                     addrs: PresentAddrs::default(),
                 };
@@ -234,12 +286,15 @@ impl Interfaces {
         };
         let same = (link.oper_up, link.admin_up) == (oper_up, admin_up)
             && link.name == name
-            && link.mac == event.mac;
+            && link.mac == event.mac
+            && link.master == event.master;
         link.admin_up = admin_up;
         link.oper_up = oper_up;
         link.name = name;
         link.mac = event.mac;
         link.parent = event.parent;
+        link.master = event.master;
+        link.group = event.group;
         link.noarp = noarp;
         link.debounce(now, delay);
         if same {

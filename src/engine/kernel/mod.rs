@@ -17,3 +17,4 @@ pub(crate) mod sockets;
 pub(crate) mod static_objects;
 pub(crate) mod sysctl;
 pub(crate) mod vmac;
+pub(crate) mod vmac_base;

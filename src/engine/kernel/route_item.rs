@@ -51,7 +51,8 @@ impl Item {
     pub(crate) fn is(&self, message: &Message<'_>) -> bool {
         match (self, message) {
             (Item::Route(route), Message::DelRoute(gone)) => {
-                (route.dst, route.table, route.tos) == (gone.dst, gone.table, gone.tos)
+                let table = route.table == 0 || route.table == gone.table;
+                table && (route.dst, route.tos) == (gone.dst, gone.tos)
             }
             (Item::Rule(rule), Message::DelRule(gone)) => netlink_rule(rule) == *gone,
             _ => false,
@@ -90,7 +91,7 @@ impl Item {
             return;
         };
         if route.dst.family() == Family::V4 || hops.len() < 2 {
-            route::add(batch, &desired_route(route, &hops), route.insert);
+            route::add(batch, &desired_route(route, &hops, links), route.insert);
             return;
         }
         // Each next hop of an IPv6 route is a route of its own, of which some may exist. In one
@@ -103,7 +104,7 @@ impl Item {
             };
             route::add(
                 batch,
-                &desired_route(route, core::slice::from_ref(hop)),
+                &desired_route(route, core::slice::from_ref(hop), links),
                 insert,
             );
         }
@@ -114,7 +115,7 @@ impl Item {
         match self {
             Item::Route(route) => {
                 if let Some(hops) = nexthops(route, links) {
-                    route::delete(batch, &desired_route(route, &hops));
+                    route::delete(batch, &desired_route(route, &hops, links));
                 }
             }
             Item::Rule(rule) => {
@@ -170,14 +171,23 @@ fn nexthops(route: &Route, links: &Interfaces) -> Option<Nexthops> {
     Some(hops)
 }
 
-fn desired_route<'a>(route: &'a Route, nexthops: &'a [Nexthop]) -> DesiredRoute<'a> {
+fn desired_route<'a>(
+    route: &'a Route,
+    nexthops: &'a [Nexthop],
+    links: &Interfaces,
+) -> DesiredRoute<'a> {
+    let dev = || nexthops.first().and_then(|hop| hop.index);
+    let table = match route.table {
+        0 => dev().and_then(|index| links.table_of(index)),
+        table => Some(table),
+    };
     DesiredRoute {
         kind: route.kind,
         dst: route.dst,
         from: route.from,
         src: route.src,
         nexthops,
-        table: route.table,
+        table: table.unwrap_or(Route::MAIN_TABLE),
         metric: route.metric,
         scope: route.scope,
         protocol: route.protocol,

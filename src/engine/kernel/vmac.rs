@@ -1,4 +1,5 @@
-//! `use_vmac`: a macvlan for each virtual router, with the virtual router's Ethernet address.
+//! Virtual interfaces: with `use_vmac`, a macvlan for each virtual router, with the virtual router's
+//! Ethernet address; with `use_ipvlan`, an ipvlan, which is always up.
 //!
 //! ```text
 //!   eth0    10.0.0.1           own address; the adverts of all routers are received here
@@ -15,7 +16,8 @@
 //! interface, and restored at exit.
 //!
 //! A macvlan with the same name, base and Ethernet address that exists already was left by a killed
-//! process. On a kernel without macvlans the addresses are set on the base interface.
+//! process. On a kernel without macvlans the addresses are set on the base interface. If the base
+//! interface is in a VRF, the macvlan is too.
 
 use core::time::Duration;
 use std::io;
@@ -25,40 +27,41 @@ use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::instance::router::Router;
 use crate::engine::kernel::addresses::reason;
-use crate::engine::kernel::interfaces::Interface;
+use crate::engine::kernel::interfaces::{Interface, Interfaces, LinkKind};
+use crate::engine::kernel::repair_limit::{RepairLimit, is_logged};
+use crate::engine::kernel::vmac_base::{read_setting, suppress_base_arp};
 use crate::engine::shared::Shared;
 use crate::engine::system::error_text;
 use crate::engine::timers::TimerKey;
+use crate::netlink::macvlan::NewLink;
 use crate::netlink::{Batch, macvlan};
 use crate::types::errno::{EEXIST, ENODEV, EOPNOTSUPP};
-use crate::types::{Family, IfIndex, IfName, VrrpState};
+use crate::types::{Family, IfIndex, IfName, Instant, VirtualLink};
 
 /// Time between two macvlans that are set down.
 const DOWN_INTERVAL: Duration = Duration::from_millis(1);
 
-/// State of an instance's macvlan.
-#[derive(Debug, Default)]
-pub(crate) struct Own {
+/// A virtual interface of an instance, and its state.
+#[derive(Debug)]
+pub(crate) struct VirtualInterface {
+    pub(crate) conf: Vmac,
     /// Its index while it exists.
     pub(crate) index: Option<IfIndex>,
+    /// The interface below both, if the base interface is a macvlan itself.
+    lower: Option<IfName>,
     up: bool,
     /// Up, and scheduled to be set down.
     idle: bool,
+    /// We have created an interface with its name.
+    created: bool,
+    /// Another program may remove it whenever it appears, or the kernel may not create what was
+    /// requested.
+    repairs: RepairLimit,
+    /// The VRF that the kernel did not let it join (`None`: leave) the last time.
+    refused_vrf: Option<Option<IfIndex>>,
     /// Why it does not exist, as last logged.
     refused: Option<String>,
 }
-
-/// A base interface, and what must be restored on it.
-#[derive(Debug)]
-pub(crate) struct Base {
-    name: IfName,
-    /// Previous values of [`BASE_SETTINGS`]; `None` where nothing was changed.
-    before: [Option<String>; 2],
-}
-
-/// Settings of the base interface and their minimum: with a lower value it would answer for the
-/// virtual addresses.
-const BASE_SETTINGS: [(&str, u8); 2] = [("arp_ignore", 1), ("arp_announce", 2)];
 
 /// Settings of the macvlan. `rp_filter` 2 is the loose mode: the route back may lead through the
 /// base interface, and the larger of this value and that of `all` counts. The IPv4 settings matter
@@ -83,7 +86,7 @@ enum LinkState {
     Down,
 }
 
-/// What to do about a macvlan.
+/// What to do about a virtual interface.
 enum Need {
     Nothing,
     Create(IfIndex),
@@ -91,30 +94,55 @@ enum Need {
     Adopt(IfIndex, LinkState),
     Remove(IfIndex),
     SetUp,
-    /// An interface that is not a macvlan has its name.
+    /// It must be moved to the VRF of its base interface, or out of one.
+    SetVrf(Option<IfIndex>),
+    /// An interface of another type has its name.
     NameTaken,
 }
 
+/// What virtual interfaces need to know about their instance.
+#[derive(Clone, Copy)]
+struct Owner<'a> {
+    name: &'a str,
+    is_master: bool,
+}
+
 impl Engine {
-    /// Creates the missing macvlans and removes the wrong ones, as far as their base interfaces
-    /// exist. The result shows in the interfaces with the kernel's next netlink events.
+    /// Creates the missing virtual interfaces and removes the wrong ones, as far as their base
+    /// interfaces exist. The result shows in the interfaces with the kernel's next netlink events.
     pub(crate) fn refresh_vmacs(&mut self, cx: &mut Cx<'_>) {
-        for id in self.routers.ids() {
-            let Some(router) = self.routers.get_mut(id) else {
-                continue;
-            };
-            if router.refresh_vmac(cx, &mut self.shared) == Support::None {
-                self.disable_vmacs(cx);
+        let mut unsupported = None;
+        for router in self.routers.iter_mut() {
+            let is_master = router.is_master();
+            let name = router.conf.name.as_str();
+            let owner = Owner { name, is_master };
+            for vmac in &mut router.vmacs {
+                if vmac.refresh(cx, &mut self.shared, owner) == Support::None {
+                    unsupported = Some(vmac.conf.link.kind());
+                }
             }
         }
-        if self.routers.iter().any(|router| router.vmac.idle) {
-            self.shared.set_timer(TimerKey::Vmacs, Some(cx.now));
+        if let Some(kind) = unsupported {
+            self.disable_vmacs(cx, kind);
         }
+        self.schedule_vmacs(cx.now);
     }
 
-    /// At startup: creates the macvlans and reads the result.
+    /// Sets the timer: interfaces that are to be set down are at `down_at`, others when they may be
+    /// repaired again.
+    fn schedule_vmacs(&mut self, down_at: Instant) {
+        let next = |vmac: &VirtualInterface| match vmac.idle {
+            true => Some(down_at),
+            false => vmac.repairs.next_deadline(),
+        };
+        let all = self.routers.iter().flat_map(|router| &router.vmacs);
+        let next = all.filter_map(next).min();
+        self.shared.set_timer(TimerKey::Vmacs, next);
+    }
+
+    /// At startup: creates the virtual interfaces and reads the result.
     pub(crate) fn create_vmacs(&mut self, cx: &mut Cx<'_>) -> io::Result<()> {
-        if !self.routers.iter().any(|router| router.conf.vmac.is_some()) {
+        if self.routers.iter().all(|router| router.vmacs.is_empty()) {
             return Ok(());
         }
         for router in self.routers.iter_mut() {
@@ -129,16 +157,17 @@ impl Engine {
     /// At exit.
     pub(crate) fn remove_vmacs(&mut self, cx: &mut Cx<'_>) {
         for router in self.routers.iter_mut() {
-            router.remove_vmac(cx, &mut self.shared);
+            router.remove_vmacs(cx, &mut self.shared);
         }
         self.restore_base_settings(cx);
     }
 
-    /// The kernel has no macvlans.
-    fn disable_vmacs(&mut self, cx: &mut Cx<'_>) {
-        self.shared.no_macvlan = true;
+    /// The kernel has no virtual interfaces of this type.
+    fn disable_vmacs(&mut self, cx: &mut Cx<'_>, kind: &'static str) {
+        self.shared.no_links.push(kind);
         for router in self.routers.iter_mut() {
-            if strip_vmac(&mut router.conf) {
+            if strip_vmacs(&mut router.conf, kind) {
+                router.vmacs.retain(|vmac| vmac.conf.link.kind() != kind);
                 router.reset_addresses();
             }
         }
@@ -146,40 +175,20 @@ impl Engine {
         self.replace_no_accept(cx);
     }
 
-    /// Restores the settings of interfaces that are no longer the base of a macvlan.
-    pub(crate) fn restore_base_settings(&mut self, cx: &mut Cx<'_>) {
-        let routers = &self.routers;
-        self.shared.vmac_bases.retain(|base| {
-            let uses =
-                |router: &Router| router.conf.interface == base.name && router.vmac.index.is_some();
-            let used = routers.iter().any(uses);
-            if !used {
-                base.restore(cx);
-            }
-            used
-        });
-    }
-
-    /// Restores the settings of all base interfaces.
-    pub(crate) fn restore_all_base_settings(&mut self, cx: &mut Cx<'_>) {
-        for base in self.shared.vmac_bases.drain(..) {
-            base.restore(cx);
+    /// Sets one of the scheduled interfaces down. The sockets are read before the next one. Those
+    /// that wait for their next repair are refreshed.
+    pub(crate) fn process_one_vmac(&mut self, cx: &mut Cx<'_>) {
+        let mut all = self.routers.iter_mut().flat_map(|router| &mut router.vmacs);
+        if let Some(vmac) = all.find(|vmac| vmac.idle) {
+            vmac.set(cx, LinkState::Down);
         }
-    }
-
-    /// Sets one of the scheduled macvlans down. The sockets are read before the next one.
-    pub(crate) fn process_one_vmac_down(&mut self, cx: &mut Cx<'_>) {
-        let mut routers = self.routers.iter_mut();
-        let Some(router) = routers.find(|router| router.vmac.idle) else {
-            return self.shared.set_timer(TimerKey::Vmacs, None);
-        };
-        router.set_vmac(cx, LinkState::Down);
-        let next = cx.now.after(DOWN_INTERVAL);
-        self.shared.set_timer(TimerKey::Vmacs, Some(next));
+        let mut all = self.routers.iter().flat_map(|router| &router.vmacs);
+        self.shared.dirty |= all.any(|vmac| cx.is_due(vmac.repairs.next_deadline()));
+        self.schedule_vmacs(cx.now.after(DOWN_INTERVAL));
     }
 }
 
-/// Whether the kernel has macvlans.
+/// Whether the kernel has virtual interfaces of a type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Support {
     Present,
@@ -187,124 +196,283 @@ enum Support {
 }
 
 impl Router {
-    fn refresh_vmac(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) -> Support {
-        let Some(vmac) = self.conf.vmac.clone() else {
-            return Support::Present;
-        };
-        let link = shared.interfaces.by_name(&vmac.name);
-        if link.is_none() {
-            self.vmac.index = None;
-            self.vmac.up = false;
+    /// Sets its virtual interfaces up that are not.
+    pub(crate) fn ensure_vmacs_up(&mut self, cx: &mut Cx<'_>) {
+        for vmac in &mut self.vmacs {
+            vmac.idle = false;
+            if vmac.index.is_some() && !vmac.up {
+                vmac.set(cx, LinkState::Up);
+            }
         }
-        match self.vmac_need(&vmac, link) {
-            Need::Nothing => {}
-            Need::SetUp => {
-                self.vmac.idle = false;
-                if self.vmac.index.is_some() {
-                    self.set_vmac(cx, LinkState::Up);
+    }
+
+    /// After its addresses were removed: schedules its macvlans to be set down. Not at once, because
+    /// that takes the kernel long (12 ms; setting it up takes 0.3 ms) and many instances may resign
+    /// together.
+    pub(crate) fn schedule_vmacs_down(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
+        for vmac in &mut self.vmacs {
+            if vmac.up && !shared.stopping && !vmac.is_always_up() {
+                vmac.idle = true;
+                shared.set_timer(TimerKey::Vmacs, Some(cx.now));
+            }
+        }
+    }
+
+    /// Removes its virtual interfaces.
+    pub(crate) fn remove_vmacs(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
+        for vmac in &mut self.vmacs {
+            vmac.remove(cx, shared);
+        }
+    }
+}
+
+impl VirtualInterface {
+    pub(crate) fn new(conf: Vmac) -> Self {
+        VirtualInterface {
+            conf,
+            index: None,
+            lower: None,
+            up: false,
+            idle: false,
+            created: false,
+            repairs: RepairLimit::default(),
+            refused_vrf: None,
+            refused: None,
+        }
+    }
+
+    /// An ipvlan has the Ethernet address of its base interface, so that switches learn nothing
+    /// wrong, and an address that is not virtual.
+    fn is_always_up(&self) -> bool {
+        matches!(self.conf.link, VirtualLink::Ipvlan(_))
+    }
+
+    /// Whether an interface is below it.
+    pub(crate) fn is_on(&self, name: &IfName) -> bool {
+        self.conf.base == *name || self.lower.as_ref() == Some(name)
+    }
+
+    fn kind(&self) -> LinkKind {
+        LinkKind::new(self.conf.link.kind())
+    }
+
+    fn refresh(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, owner: Owner<'_>) -> Support {
+        self.repairs.end_hold(cx.now);
+        let interfaces = &shared.interfaces;
+        if interfaces.by_name(&self.conf.name).is_none() {
+            self.up = false;
+            // It disappears with its base interface, too.
+            if self.index.take().is_some() && interfaces.by_name(&self.conf.base).is_some() {
+                self.notice(cx.now, owner);
+            }
+        }
+        if self.wrong_vrf(interfaces).is_none() {
+            self.refused_vrf = None;
+        }
+        match self.need(interfaces, owner) {
+            // There is no base interface, or nothing to repair.
+            Need::Nothing => self.repairs.settle(),
+            Need::SetUp => self.set(cx, LinkState::Up),
+            Need::SetVrf(vrf) => self.set_vrf(cx, vrf),
+            Need::Create(base) => {
+                let group = interfaces.get(base).map_or(0, |base| base.group);
+                if self.may_repair(cx.now) {
+                    return self.create(cx, owner, base, group);
                 }
             }
-            Need::Create(base) => return self.create_vmac(cx, &vmac, base),
-            Need::Adopt(index, state) => {
-                self.vmac = Own {
-                    index: Some(index),
-                    up: state == LinkState::Up,
-                    idle: false,
-                    refused: None,
-                };
-                self.configure_vmac(cx, shared, &vmac);
-                if self.is_master() {
-                    self.set_vmac(cx, LinkState::Up);
-                } else if state == LinkState::Up {
-                    self.set_vmac(cx, LinkState::Down);
-                }
-            }
+            Need::Adopt(index, state) => self.adopt(cx, shared, owner, index, state),
             Need::Remove(index) => {
-                self.vmac.index = None;
-                log::info!(
-                    target: "vrrp",
-                    "({}) removed {}, a macvlan on another base interface or with another address",
-                    self.conf.name, vmac.name
-                );
-                let _ = request(cx, |batch| macvlan::delete(batch, index));
-                shared.interfaces.forget(index);
-                shared.dirty = true;
+                self.index = None;
+                self.notice(cx.now, owner);
+                if self.may_repair(cx.now) {
+                    log::info!(
+                        target: "vrrp",
+                        "({}) removed {}, which is on another base interface or has another address",
+                        owner.name, self.conf.name
+                    );
+                    let _ = request(cx, |batch| macvlan::delete(batch, index));
+                    shared.interfaces.forget(index);
+                    shared.dirty = true;
+                }
             }
             Need::NameTaken => {
-                self.vmac.index = None;
-                let why = format!("{} exists and is not a macvlan", vmac.name);
-                self.log_vmac_refused(&vmac, why);
+                self.index = None;
+                self.repairs.settle();
+                let kind = self.conf.link.kind();
+                let why = format!("{} exists and is no {kind}", self.conf.name);
+                self.log_refused(owner, why);
             }
         }
         Support::Present
     }
 
-    fn vmac_need(&self, vmac: &Vmac, link: Option<&Interface>) -> Need {
-        let Some(base) = self.ifindex else {
+    /// It was removed by another program, or is not what was requested. The instance is in FAULT
+    /// meanwhile.
+    fn notice(&mut self, now: Instant, owner: Owner<'_>) {
+        if self.repairs.notice(now) {
+            let (name, dev, lost) = (owner.name, &self.conf.name, self.repairs.lost());
+            log::error!(
+                target: "vrrp",
+                "({name}) {dev} was removed or changed {} times in {} ms; next attempt in {} s",
+                lost.repairs, lost.millis, lost.hold
+            );
+        }
+    }
+
+    fn may_repair(&mut self, now: Instant) -> bool {
+        self.repairs.may_repair(now) && !self.repairs.is_held()
+    }
+
+    fn need(&self, all: &Interfaces, owner: Owner<'_>) -> Need {
+        let link = all.by_name(&self.conf.name);
+        let kind = self.kind();
+        let Some(base) = all.by_name(&self.conf.base) else {
             // Without its base interface it cannot exist; an interface with its name is not ours.
             return match link {
-                Some(link) if link.macvlan && self.vmac.index == Some(link.index) => {
+                Some(link) if link.kind == kind && self.index == Some(link.index) => {
                     Need::Remove(link.index)
                 }
                 Some(_) | None => Need::Nothing,
             };
         };
         let Some(link) = link else {
-            return Need::Create(base);
+            return Need::Create(base.index);
         };
-        if !link.macvlan {
+        if link.kind != kind {
             return Need::NameTaken;
         }
-        if link.parent != Some(base) || link.mac != Some(vmac.mac) {
+        let mac = self.conf.mac();
+        if link.parent != base.lower(kind) || (mac.is_some() && link.mac != mac) {
             return Need::Remove(link.index);
         }
-        let master = self.machine.state() == VrrpState::Master;
         let state = if link.is_oper_up() {
             LinkState::Up
         } else {
             LinkState::Down
         };
-        if self.vmac.index != Some(link.index) {
+        if self.index != Some(link.index) {
             Need::Adopt(link.index, state)
-        } else if master && state == LinkState::Down {
+        } else if let Some(vrf) = self
+            .wrong_vrf(all)
+            .filter(|vrf| self.refused_vrf != Some(*vrf))
+        {
+            Need::SetVrf(vrf)
+        } else if state == LinkState::Down && (owner.is_master || self.is_always_up()) {
             Need::SetUp
         } else {
             Need::Nothing
         }
     }
 
-    fn create_vmac(&mut self, cx: &mut Cx<'_>, vmac: &Vmac, base: IfIndex) -> Support {
-        let name = vmac.name.as_str();
-        match request(cx, |batch| macvlan::create(batch, name, base, vmac.mac)) {
-            Ok(()) => log::info!(
+    /// The VRF of its base interface, if it is in another.
+    fn wrong_vrf(&self, all: &Interfaces) -> Option<Option<IfIndex>> {
+        let vrf_of = |link: &Interface| all.vrf_of(link).map(|vrf| vrf.index);
+        let vrf = vrf_of(all.by_name(&self.conf.base)?);
+        let is = vrf_of(all.get(self.index?)?);
+        (is != vrf).then_some(vrf)
+    }
+
+    /// Moves it to the VRF of its base interface. Its routes are in the VRF's table: outside of it
+    /// nothing would be forwarded.
+    fn set_vrf(&mut self, cx: &mut Cx<'_>, vrf: Option<IfIndex>) {
+        let Some(index) = self.index else { return };
+        self.refused_vrf = None;
+        let set = request(cx, |batch| macvlan::set_master(batch, index, vrf));
+        if let Err(Refusal { text, .. }) = set {
+            self.refused_vrf = Some(vrf);
+            log::error!(
                 target: "vrrp",
-                "({}) created VMAC interface {name} ({}) on {}",
-                self.conf.name, vmac.mac, self.conf.interface
-            ),
-            // The base interface has just been removed, or the event about our macvlan is not read
-            // yet.
+                "{} not moved to the VRF of {}, traffic to it is not forwarded: {text}",
+                self.conf.name, self.conf.base
+            );
+        }
+    }
+
+    fn create(&mut self, cx: &mut Cx<'_>, owner: Owner<'_>, base: IfIndex, group: u32) -> Support {
+        let conf = &self.conf;
+        let (name, link) = (conf.name.as_str(), conf.link);
+        let group = conf.group.unwrap_or(group);
+        let new = NewLink {
+            name,
+            base,
+            group,
+            link,
+        };
+        match request(cx, |batch| macvlan::create(batch, &new)) {
+            Ok(()) => {
+                self.created = true;
+                if !is_logged(self.repairs.repaired(cx.now)) {
+                    return Support::Present;
+                }
+                match conf.mac() {
+                    Some(mac) => log::info!(
+                        target: "vrrp",
+                        "({}) created VMAC interface {name} ({mac}) on {}",
+                        owner.name, conf.base
+                    ),
+                    None => log::info!(
+                        target: "vrrp",
+                        "({}) created ipvlan interface {name} on {}",
+                        owner.name, conf.base
+                    ),
+                }
+            }
+            // The base interface has just been removed, or the event about our interface is not
+            // read yet.
             Err(Refusal { errno, .. }) if [ENODEV, EEXIST].contains(&errno) => {}
             Err(Refusal { errno, text }) if EOPNOTSUPP.contains(&errno) => {
+                let kind = link.kind();
+                let keyword = match link {
+                    VirtualLink::Macvlan(_) => "use_vmac",
+                    VirtualLink::Ipvlan(_) => "use_ipvlan",
+                };
                 log::error!(
                     target: "vrrp",
-                    "use_vmac is not possible, all instances use the Ethernet addresses of their \
-                     interfaces: this kernel has no macvlans ({text}; OpenWrt: kmod-macvlan)"
+                    "{keyword} is not possible, all instances use the Ethernet addresses of their \
+                     interfaces: this kernel has no {kind}s ({text}; OpenWrt: kmod-{kind})"
                 );
                 return Support::None;
             }
-            Err(Refusal { text, .. }) => self.log_vmac_refused(vmac, text),
+            Err(Refusal { text, .. }) => self.log_refused(owner, text),
         }
         Support::Present
     }
 
-    /// Applies the settings of a new macvlan and of its base interface.
-    fn configure_vmac(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, vmac: &Vmac) {
+    /// It exists: takes it over and applies its settings.
+    fn adopt(
+        &mut self,
+        cx: &mut Cx<'_>,
+        shared: &mut Shared,
+        owner: Owner<'_>,
+        index: IfIndex,
+        state: LinkState,
+    ) {
+        self.index = Some(index);
+        self.up = state == LinkState::Up;
+        self.idle = false;
+        self.repairs.settle();
+        self.refused = None;
+        self.refused_vrf = None;
+        if let Some(vrf) = self.wrong_vrf(&shared.interfaces) {
+            self.set_vrf(cx, vrf);
+        }
+        self.configure(cx, shared, owner);
+        if owner.is_master || self.is_always_up() {
+            self.set(cx, LinkState::Up);
+        } else if state == LinkState::Up {
+            self.set(cx, LinkState::Down);
+        }
+    }
+
+    /// Applies the settings of a new interface and of its base interface.
+    fn configure(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, owner: Owner<'_>) {
+        let dev = &self.conf.name;
         let (more, family_dir): (&[_], _) = match self.conf.family {
             Family::V4 => (&V4_SETTINGS, "ipv4"),
             Family::V6 => (&V6_SETTINGS, "ipv6"),
         };
         for (family, key, value) in SETTINGS.iter().chain(more) {
-            let name = format_args!("net/{family}/conf/{}/{key}", vmac.name);
+            let name = format_args!("net/{family}/conf/{dev}/{key}");
             // A kernel without IPv6 has nothing to disable.
             if let Err(error) = cx.system.set_sysctl(name, value)
                 && *family == "ipv4"
@@ -313,42 +481,35 @@ impl Router {
                 let error = error_text(&error);
                 log::warn!(
                     target: "vrrp",
-                    "({}) cannot set {key} on {}: {error}; neighbors may learn a wrong Ethernet address",
-                    self.conf.name, vmac.name
+                    "({}) cannot set {key} on {dev}: {error}; neighbors may learn a wrong Ethernet address",
+                    owner.name
                 );
             }
         }
-        let base = &self.conf.interface;
+        let base = &self.conf.base;
         if read_setting(cx, family_dir, base, "forwarding") == "1" {
-            let name = format_args!("net/{family_dir}/conf/{}/forwarding", vmac.name);
+            let name = format_args!("net/{family_dir}/conf/{dev}/forwarding");
             let _ = cx.system.set_sysctl(name, "1");
         }
         if self.conf.family == Family::V4 {
+            let interfaces = &shared.interfaces;
+            let lower = interfaces
+                .by_name(base)
+                .and_then(|base| base.lower(self.kind()));
+            let lower = lower.and_then(|lower| interfaces.get(lower));
+            self.lower = lower
+                .map(|lower| lower.name.clone())
+                .filter(|lower| lower != base);
             suppress_base_arp(cx, shared, base);
+            if let Some(lower) = &self.lower {
+                suppress_base_arp(cx, shared, lower);
+            }
         }
     }
 
-    /// Sets the macvlan up if there is one and it is not up.
-    pub(crate) fn ensure_vmac_up(&mut self, cx: &mut Cx<'_>) {
-        self.vmac.idle = false;
-        if self.vmac.index.is_some() && !self.vmac.up {
-            self.set_vmac(cx, LinkState::Up);
-        }
-    }
-
-    /// After its addresses were removed: schedules the macvlan to be set down. Not at once, because
-    /// that takes the kernel long (12 ms; setting it up takes 0.3 ms) and many instances may resign
-    /// together.
-    pub(crate) fn schedule_vmac_down(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
-        if self.vmac.up && !shared.stopping {
-            self.vmac.idle = true;
-            shared.set_timer(TimerKey::Vmacs, Some(cx.now));
-        }
-    }
-
-    fn set_vmac(&mut self, cx: &mut Cx<'_>, state: LinkState) {
-        self.vmac.idle = false;
-        let Some(index) = self.vmac.index else {
+    fn set(&mut self, cx: &mut Cx<'_>, state: LinkState) {
+        self.idle = false;
+        let Some(index) = self.index else {
             return;
         };
         let change = match state {
@@ -356,99 +517,58 @@ impl Router {
             LinkState::Down => macvlan::set_down,
         };
         match request(cx, |batch| change(batch, index)) {
-            Ok(()) => self.vmac.up = state == LinkState::Up,
+            Ok(()) => self.up = state == LinkState::Up,
             Err(Refusal { text, .. }) => {
-                self.vmac.up = false;
+                self.up = false;
                 let name = &self.conf.name;
-                log::debug!(target: "vrrp", "({name}) cannot set VMAC interface {state:?}: {text}");
+                log::debug!(target: "vrrp", "cannot set {name} {state:?}: {text}");
             }
         }
     }
 
-    /// Removes the instance's macvlan.
-    pub(crate) fn remove_vmac(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
-        let Some(index) = core::mem::take(&mut self.vmac).index else {
+    fn remove(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
+        self.up = false;
+        self.idle = false;
+        // One that turned out wrong and waits for its removal, too.
+        let created = || {
+            shared
+                .interfaces
+                .by_name(&self.conf.name)
+                .filter(|_| self.created)
+        };
+        let Some(index) = self.index.take().or_else(|| Some(created()?.index)) else {
             return;
         };
         if let Err(Refusal { text, .. }) = request(cx, |batch| macvlan::delete(batch, index)) {
-            let name = &self.conf.name;
-            log::debug!(target: "vrrp", "({name}) VMAC interface not removed: {text}");
+            log::debug!(target: "vrrp", "{} not removed: {text}", self.conf.name);
         }
         shared.interfaces.forget(index);
     }
 
-    /// Logs why there is no macvlan, when the reason is new.
-    fn log_vmac_refused(&mut self, vmac: &Vmac, why: String) {
-        if self.vmac.refused.as_deref() != Some(&why) {
-            let name = &self.conf.name;
-            log::error!(target: "vrrp", "({name}) VMAC interface {} not created: {why}", vmac.name);
-            self.vmac.refused = Some(why);
+    /// Logs why it does not exist, when the reason is new.
+    fn log_refused(&mut self, owner: Owner<'_>, why: String) {
+        if self.refused.as_deref() != Some(&why) {
+            let (name, dev) = (owner.name, &self.conf.name);
+            log::error!(target: "vrrp", "({name}) VMAC interface {dev} not created: {why}");
+            self.refused = Some(why);
         }
     }
 }
 
-/// Keeps a base interface from answering ARP for the virtual addresses.
-fn suppress_base_arp(cx: &mut Cx<'_>, shared: &mut Shared, name: &IfName) {
-    let known = shared.vmac_bases.iter().any(|base| base.name == *name);
-    let mut before = [None, None];
-    for ((key, minimum), slot) in BASE_SETTINGS.into_iter().zip(&mut before) {
-        let old = read_setting(cx, "ipv4", name, key);
-        if old.parse().unwrap_or(0_u8) >= minimum {
-            continue;
-        }
-        let value = if minimum == 1 { "1" } else { "2" };
-        let path = format_args!("net/ipv4/conf/{name}/{key}");
-        match cx.system.set_sysctl(path, value) {
-            Ok(()) if old.is_empty() => *slot = Some("0".to_owned()),
-            Ok(()) => *slot = Some(old),
-            Err(error) if !shared.sysctl_errors.is_new(&error) => {}
-            Err(error) => {
-                let error = error_text(&error);
-                log::warn!(
-                    target: "vrrp",
-                    "cannot set {key} on {name}: {error}; neighbors may learn its Ethernet address for \
-                     virtual addresses"
-                );
+/// Configures an instance without virtual interfaces of a type; returns whether it had any.
+pub(crate) fn strip_vmacs(conf: &mut VrrpInstance, kind: &str) -> bool {
+    let before = conf.vmacs.len();
+    let (vips, excluded) = (&mut conf.vips, &mut conf.excluded_vips);
+    conf.vmacs.retain(|vmac| {
+        let stays = vmac.link.kind() != kind;
+        for address in vips.iter_mut().chain(&mut *excluded) {
+            if !stays && address.dev == vmac.name {
+                address.dev.clone_from(&vmac.base);
             }
         }
-    }
-    if !known {
-        let name = name.clone();
-        shared.vmac_bases.push(Base { name, before });
-    }
-}
-
-impl Base {
-    fn restore(&self, cx: &mut Cx<'_>) {
-        for ((key, _), before) in BASE_SETTINGS.into_iter().zip(&self.before) {
-            if let Some(value) = before {
-                let name = &self.name;
-                // The settings of an interface that was removed are gone with it.
-                let path = format_args!("net/ipv4/conf/{name}/{key}");
-                let _ = cx.system.set_sysctl(path, value);
-            }
-        }
-    }
-}
-
-/// A setting of an interface; empty if it cannot be read.
-fn read_setting(cx: &mut Cx<'_>, family: &str, name: &IfName, key: &str) -> String {
-    let path = format!("/proc/sys/net/{family}/conf/{name}/{key}");
-    let read = cx.system.read_file(&path).unwrap_or_default();
-    core::str::from_utf8(&read).map_or("", str::trim).to_owned()
-}
-
-/// Configures an instance without a macvlan; returns whether it had one.
-pub(crate) fn strip_vmac(conf: &mut VrrpInstance) -> bool {
-    let Some(vmac) = conf.vmac.take() else {
-        return false;
-    };
-    for address in conf.vips.iter_mut().chain(&mut conf.excluded_vips) {
-        if address.dev == vmac.name {
-            address.dev.clone_from(&conf.interface);
-        }
-    }
-    true
+        stays
+    });
+    conf.vmacs.len() != before
 }
 
 /// The kernel's refusal of a request.

@@ -1,5 +1,5 @@
 //! What needs a machine of its own: virtual servers on a kernel with IPVS (connections, health checks,
-//! and the kernel's table), and suspension.
+//! and the kernel's table), VRFs and ipvlans, and suspension.
 
 mod checkers;
 mod checks;
@@ -11,6 +11,7 @@ mod server;
 mod suspend;
 mod table;
 mod traffic;
+mod vmac;
 
 use vrrpd_lab::peers::find;
 pub(crate) use vrrpd_lab::suite::{Ctx, Outcome, Test};
@@ -26,6 +27,7 @@ fn main() {
         compare::TESTS,
         notifications::TESTS,
         suspend::TESTS,
+        vmac::TESTS,
     ]
     .concat();
     let programs = checkers::PROGRAMS.into_iter().filter_map(find);

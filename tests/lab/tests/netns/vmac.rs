@@ -35,6 +35,12 @@ pub(crate) const TESTS: &[Test] = &[
     Test::new("reload_creates_and_deletes_a_vmac", reloaded)
         .keepalived_fails("does not log the end of a reload"),
     Test::new("vmac_with_no_accept_does_not_answer", no_accept),
+    Test::new("vmac_on_a_macvlan_works_and_is_removed", on_macvlan).keepalived_fails(ASKS),
+    Test::new("link_local_neighbors_reach_vips_without_prefix", link_local),
+    Test::new(
+        "vmac_of_an_address_on_another_interface",
+        on_other_interface,
+    ),
     Test::new("vmac_forwards_with_strict_rp_filter", routes)
         .keepalived_fails("forwards as new interfaces do"),
     Test::new("keepalived_backs_up_vrrpd_with_a_vmac", keepalived_weak),
@@ -211,6 +217,76 @@ fn carries6(ctx: &Ctx) -> Outcome {
     p.all_from("announcement", VMAC6, 0, |f| {
         f.announces() == Some(crate::support::ip(VIP6))
     });
+    Outcome::Passed
+}
+
+/// The base interface is a macvlan itself, as OpenWrt's "MAC VLAN" devices are.
+fn on_macvlan(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &[]);
+    let client = lab.node("client", &["10.0.0.9/24"]);
+    a.ip("link add link eth0 name wan0 type macvlan mode bridge");
+    a.ip("link set wan0 up");
+    a.ip("addr add 10.0.0.1/24 dev wan0");
+    let conf = conf(200).text().replace("interface eth0", "interface wan0");
+    let mut run = ctx.daemon.start_text(&a, &conf, &[]);
+    wait_until(SOON, "master", || has(&a, "vrrp.51", VIP));
+    let index = || {
+        a.ip("-o link show vrrp.51")
+            .split(':')
+            .next()
+            .map(str::to_owned)
+    };
+    let first = index();
+    wait_until(SOON, VIP, || answers_at(&client, VIP));
+    assert_eq!(known(&client, VIP), text(VMAC));
+    assert_eq!(index(), first, "the same interface");
+    run.term();
+    assert!(run.wait_exit(SOON).is_some());
+    assert!(!is_there(&a, "vrrp.51"));
+    Outcome::Passed
+}
+
+/// Neighbors with link-local addresses only: replies need fe80::/64 on the macvlan.
+fn link_local(ctx: &Ctx) -> Outcome {
+    for vips in [&["fe80::1", VIP6][..], &[VIP6]] {
+        let mut inst = Inst::new(51, 200, vips[0]);
+        for vip in &vips[1..] {
+            inst = inst.vip(vip);
+        }
+        let lab = Lab::new();
+        let a = lab.node("r1", &["fd00::1/64"]);
+        let client = lab.node("client", &[]);
+        client.ip("route add fd00::/64 dev eth0");
+        let _run = ctx.daemon.start(&a, &Conf::of(&[inst.line("use_vmac")]));
+        for vip in vips {
+            wait_until(SOON, vip, || has(&a, "vrrp.51", vip));
+            wait_until(SOON, vip, || answers_at(&client, vip));
+            assert_eq!(known(&client, vip), text(VMAC6), "{vip}");
+        }
+    }
+    Outcome::Passed
+}
+
+fn on_other_interface(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let client = lab.node("client", &["10.0.0.9/24"]);
+    a.ip("link add link eth0 name lan0 type macvlan mode bridge");
+    a.ip("link set lan0 up");
+    a.ip("addr add 10.0.0.3/24 dev lan0");
+    // Both are in one network: otherwise eth0 would answer as well.
+    a.sysctl("net.ipv4.conf.all.arp_ignore", "1");
+    let inst = Inst::new(51, 200, "10.0.0.100/24").vip("10.0.0.101/24 dev lan0 use_vmac");
+    let conf = Conf::of(&[inst]).global("vmac_addr_prefix vip");
+    let mut run = ctx.daemon.start(&a, &conf);
+    wait_until(SOON, "master", || has(&a, "vip.51", "10.0.0.101"));
+    assert!(has(&a, "eth0", VIP));
+    wait_until(SOON, VIP, || answers_at(&client, "10.0.0.101"));
+    assert_eq!(known(&client, "10.0.0.101"), text(VMAC));
+    run.term();
+    assert!(run.wait_exit(SOON).is_some());
+    assert!(!is_there(&a, "vip.51"));
     Outcome::Passed
 }
 
