@@ -3,11 +3,14 @@
 use core::time::Duration;
 use std::io;
 
+use log::Level;
+
+use crate::config::model::Tracked;
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::instance::messages;
 use crate::engine::instance::router::{Readiness, Router};
-use crate::engine::kernel::interfaces::Change;
+use crate::engine::kernel::interfaces::{Change, Interface};
 use crate::engine::kernel::secondaries::ForeignSecondary;
 use crate::engine::system::System;
 use crate::engine::timers::TimerKey;
@@ -21,13 +24,38 @@ const SOCKET_RETRY: Duration = Duration::from_secs(1);
 impl Engine {
     /// Notes a netlink event; [`Engine::refresh`] acts on it.
     pub fn netlink_event(&mut self, now: Instant, message: &Message<'_>) {
+        let before = match message {
+            Message::NewLink(link) => self.shared.interfaces.get(link.index),
+            _ => None,
+        };
+        let before = before.map(Interface::is_oper_up);
         let change = self.shared.interfaces.apply(now, message);
+        if let (Some(before), Change::Link(index)) = (before, change)
+            && let Some(link) = self.shared.interfaces.get(index)
+            && link.is_oper_up() != before
+        {
+            self.log_carrier(link);
+        }
         self.route_event(now, message, change);
         match change {
             Change::Nothing => {}
             Change::Link(_) => self.recheck_everything(),
             Change::Added(_) | Change::Lost(_) => self.address_event(now, message),
         }
+    }
+
+    /// Logs in keepalived's words that an interface went up or down.
+    fn log_carrier(&self, link: &Interface) {
+        let name = &link.name;
+        let is_link = |object: &Tracked| matches!(object, Tracked::Interface(one) if one == name);
+        let used = self.routers.iter().any(|router| {
+            let mut tracks = router.conf.tracks.iter();
+            router.conf.interface == *name || tracks.any(|track| is_link(&track.object))
+        });
+        // Interfaces of containers come and go.
+        let level = if used { Level::Info } else { Level::Debug };
+        let state = if link.is_oper_up() { "up" } else { "down" };
+        log::log!(target: "netlink", level, "Netlink reports {name} {state}");
     }
 
     fn address_event(&mut self, now: Instant, message: &Message<'_>) {

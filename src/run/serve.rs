@@ -206,7 +206,7 @@ impl<'a> Daemon<'a> {
         running: &mut Running,
         reason: ReloadReason,
     ) -> Reload {
-        log::info!("Reloading {}", self.loader.path);
+        log::info!("Reloading ... {}", self.loader.path);
         sd_notify::reloading();
         reactor.before_reload();
         let outcome = self
@@ -260,7 +260,7 @@ impl<'a> Daemon<'a> {
         if reason == ReloadReason::Request {
             self.privileges.keep(needs, &process);
         }
-        log::info!("Reload finished");
+        log::info!("Reload complete");
         Ok(Reload::Applied)
     }
 }

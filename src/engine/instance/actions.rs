@@ -152,8 +152,16 @@ impl Engine {
                 let logged = router.transitions.allow(cx.now);
                 if let Some(router) = self.routers.get(id) {
                     if let Some(suppressed) = logged {
-                        let why = self.explain(router, why, master);
-                        messages::log_transition(router, from, to, &why, suppressed);
+                        let text = &*self.explain(router, why, master);
+                        let change = messages::LoggedTransition {
+                            from,
+                            to,
+                            why,
+                            text,
+                            master,
+                            suppressed,
+                        };
+                        messages::log_transition(router, &change);
                     }
                     router.notify_transition(cx, &mut self.shared, from, to);
                 }
@@ -180,7 +188,11 @@ impl Router {
         let mut actions = Actions::new();
         // A new master does not know its predecessor any longer, but the log names it.
         let before = self.machine.master();
+        let (state, zeros) = (self.machine.state(), self.machine.counters().pri_zero_rcvd);
         self.machine.handle(cx.now, event, &mut actions);
+        if self.machine.counters().pri_zero_rcvd != zeros {
+            messages::log_priority_zero(self, cx.now, state);
+        }
         self.record_transition(cx.now, &actions);
         let master = before.or(self.machine.master());
         self.sync_state_file(cx, shared);

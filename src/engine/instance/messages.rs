@@ -3,6 +3,8 @@
 use core::fmt;
 use core::net::IpAddr;
 
+use log::Level;
+
 use crate::config::model::{Auth, HmacMode, Tracked};
 use crate::engine::Engine;
 use crate::engine::instance::auth;
@@ -29,27 +31,83 @@ pub(crate) fn log_priority(router: &Router, shared: &Shared, from: Priority, to:
     );
 }
 
-/// Logs a change of state. `suppressed`: changes before it that were too many to be logged.
-pub(crate) fn log_transition(
-    router: &Router,
-    from: VrrpState,
-    to: VrrpState,
-    why: &str,
-    suppressed: u32,
-) {
+/// A change of state, for the log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LoggedTransition<'a> {
+    pub(crate) from: VrrpState,
+    pub(crate) to: VrrpState,
+    pub(crate) why: Reason,
+    /// `why` as of [`Engine::explain`]; empty if the line before it says so.
+    pub(crate) text: &'a str,
+    /// The master it is about.
+    pub(crate) master: Option<MasterInfo>,
+    /// Changes before it that were too many to be logged.
+    pub(crate) suppressed: u32,
+}
+
+/// Logs a change of state: keepalived's lines, and the reason after its phrase.
+pub(crate) fn log_transition(router: &Router, change: &LoggedTransition<'_>) {
     let name = &router.conf.name;
+    let LoggedTransition {
+        from,
+        to,
+        suppressed,
+        ..
+    } = *change;
     if suppressed > 0 {
         log::warn!(target: "vrrp", "({name}) {suppressed} changes of state were not logged");
     }
-    match to {
-        VrrpState::Init => log::info!(target: "vrrp", "({name}) Stopped: {why}"),
-        VrrpState::Fault => log::warn!(target: "vrrp", "({name}) Entering FAULT STATE: {why}"),
-        VrrpState::Backup if from == VrrpState::Init => {
-            log::info!(target: "vrrp", "({name}) Entering BACKUP STATE (init): {why}");
+    log_election(router, change);
+    let colon = if change.text.is_empty() { "" } else { ": " };
+    let why = change.text;
+    let level = match to {
+        VrrpState::Fault => Level::Warn,
+        VrrpState::Init | VrrpState::Backup | VrrpState::Master => Level::Info,
+    };
+    let state = match to {
+        VrrpState::Init => "Stopped",
+        VrrpState::Fault => "Entering FAULT STATE",
+        VrrpState::Backup if from == VrrpState::Init => "Entering BACKUP STATE (init)",
+        VrrpState::Backup => "Entering BACKUP STATE",
+        VrrpState::Master => "Entering MASTER STATE",
+    };
+    log::log!(target: "vrrp", level, "({name}) {state}{colon}{why}");
+    let verb = match (from, to) {
+        (_, VrrpState::Master) => "setting",
+        (VrrpState::Master, _) => "removing",
+        _ => return,
+    };
+    for (what, count) in [
+        ("VIPs.", router.addresses.len()),
+        ("Virtual Routes", router.routes.routes().count()),
+        ("Virtual Rules", router.routes.rules().count()),
+    ] {
+        if count > 0 {
+            log::debug!(target: "vrrp", "({name}) {verb} {what}");
         }
-        VrrpState::Backup | VrrpState::Master => {
-            log::info!(target: "vrrp", "({name}) Entering {to} STATE: {why}");
+    }
+}
+
+/// Logs the advert or the silence that causes a change of state, in keepalived's words.
+fn log_election(router: &Router, change: &LoggedTransition<'_>) {
+    let name = &router.conf.name;
+    let own = router.machine.effective_priority();
+    match (change.why, change.master) {
+        (Reason::MasterDown | Reason::MasterResigned | Reason::Preempt, _) => {
+            log::debug!(target: "vrrp", "({name}) Receive advertisement timeout");
         }
+        (Reason::HigherPriority, Some(master)) => log::info!(
+            target: "vrrp",
+            "({name}) Master received advert from {} with higher priority {}, ours {own}",
+            master.addr,
+            master.priority
+        ),
+        (Reason::HigherAddress, Some(master)) => log::info!(
+            target: "vrrp",
+            "({name}) Master received advert from {} with same priority {own} but higher IP address than ours",
+            master.addr
+        ),
+        _ => {}
     }
 }
 
@@ -68,10 +126,13 @@ impl Engine {
             ..
         } = &self.shared;
         match why {
-            Reason::MasterDown
-            | Reason::Preempt
-            | Reason::HigherPriority
-            | Reason::HigherAddress => explain_election(router, why, master),
+            Reason::MasterDown | Reason::Preempt => explain_takeover(router, why, master),
+            // The line before it says so.
+            Reason::HigherPriority | Reason::HigherAddress if master.is_some() => String::new(),
+            Reason::HigherPriority => "a router with higher priority is master".into(),
+            Reason::HigherAddress => {
+                "a router with our priority and a higher address is master".into()
+            }
             Reason::Startup => format!(
                 "start with priority {}",
                 router.machine.effective_priority()
@@ -119,25 +180,15 @@ impl Engine {
     }
 }
 
-fn explain_election(router: &Router, why: Reason, master: Option<MasterInfo>) -> String {
+fn explain_takeover(router: &Router, why: Reason, master: Option<MasterInfo>) -> String {
     let own = router.machine.effective_priority();
     match (why, master) {
-        (Reason::MasterDown, Some(master)) => format!("no advert from master {}", master.addr),
-        (Reason::MasterDown, None) => "no advert from any master".into(),
         (Reason::Preempt, Some(master)) => {
             format!("master {} has lower priority than {own}", master.addr)
         }
         (Reason::Preempt, None) => format!("the master has lower priority than {own}"),
-        (Reason::HigherPriority, Some(master)) => format!(
-            "master {} has priority {}, ours is {own}",
-            master.addr, master.priority
-        ),
-        (Reason::HigherPriority, None) => "a router with higher priority is master".into(),
-        (_, Some(master)) => format!(
-            "master {} has our priority {own} and a higher address",
-            master.addr
-        ),
-        (_, None) => "a router with our priority and a higher address is master".into(),
+        (_, Some(master)) => format!("no advert from master {}", master.addr),
+        (_, None) => "no advert from any master".into(),
     }
 }
 
@@ -175,6 +226,20 @@ fn failed_interface<'a>(router: &'a Router, interfaces: &Interfaces) -> &'a str 
     all.find(|name| !up(name))
         .unwrap_or(&conf.interface)
         .as_str()
+}
+
+/// Logs that a master resigned, unless too much was logged just now. `state`: ours before.
+pub(crate) fn log_priority_zero(router: &mut Router, now: Instant, state: VrrpState) {
+    if log::log_enabled!(Level::Debug) && router.notices.allow(now).is_some() {
+        let name = &router.conf.name;
+        let what = match state {
+            VrrpState::Master => "Master received priority 0 message",
+            VrrpState::Init | VrrpState::Backup | VrrpState::Fault => {
+                "Backup received priority 0 advertisement"
+            }
+        };
+        log::debug!(target: "vrrp", "({name}) {what}");
+    }
 }
 
 /// Logs a notice of the protocol machine, unless too many were logged just now. Returns whether the
@@ -311,8 +376,6 @@ pub(crate) fn report_addresses(name: fmt::Arguments<'_>, outcome: &addresses::Ou
         log::error!(target: "netlink", "{name} {first}{}; retrying", and_more(outcome.refused));
     } else if outcome.report {
         log::info!(target: "netlink", "{name} all addresses are installed now");
-    } else if outcome.added > outcome.restored {
-        log::debug!(target: "netlink", "{name} {} addresses installed", outcome.added);
     }
 }
 

@@ -51,7 +51,11 @@ impl Router {
         let advert = Advert { priority, sequence };
         let result = self.send_to_all(cx, source, advert, &mut shared.packet_buf);
         self.note_send_result(&result);
-        if result.is_ok() && priority != Priority::RESIGN {
+        if priority == Priority::RESIGN {
+            if result.is_ok() {
+                log::debug!(target: "vrrp", "({}) sent 0 priority", self.conf.name);
+            }
+        } else if result.is_ok() {
             self.record_advert(shared, at, priority);
         }
     }
@@ -201,15 +205,28 @@ impl Router {
                     return;
                 }
                 let buf = shared.packet_buf.as_mut_slice();
-                if let Err(error) = send_announcement(cx, address, index, mac, buf) {
-                    let (name, addr) = (&self.conf.name, address.cidr.addr);
-                    let error = error_text(&error);
-                    log::debug!(target: "vrrp", "({name}) cannot announce {addr}: {error}");
-                }
+                let sent = send_announcement(cx, address, index, mac, buf);
+                log_announcement(&self.conf.name, address, &sent);
             }
             if end_of_round {
                 return;
             }
+        }
+    }
+}
+
+/// Logs an announcement in keepalived's words, for `-D`.
+fn log_announcement(name: &str, address: &Address, sent: &io::Result<()>) {
+    let (dev, addr) = (&address.dev, address.cidr.addr);
+    let what = match addr {
+        IpAddr::V4(_) => "gratuitous ARP",
+        IpAddr::V6(_) => "unsolicited Neighbour Advert",
+    };
+    match sent {
+        Ok(()) => log::debug!(target: "vrrp", "Sending {what} on {dev} for {addr}"),
+        Err(error) => {
+            let error = error_text(error);
+            log::debug!(target: "vrrp", "({name}) cannot announce {addr}: {error}");
         }
     }
 }

@@ -25,42 +25,49 @@ impl CheckConf<'_> {
         server_name(self.virtual_server, self.real_server)
     }
 
-    /// How keepalived's lines start for this kind of check: on success, and on failure.
-    fn prefixes(&self) -> (&'static str, &'static str) {
+    /// keepalived's words for this kind of check, around the target: success, and start of a failure.
+    fn phrases(&self) -> (&'static str, &'static str, &'static str) {
         match &self.check.kind {
-            CheckKind::Tcp(_) => ("TCP connection to", "TCP_CHECK on"),
-            CheckKind::Http(_, http) if http.tls => ("SSL connection to", "SSL_GET on"),
-            CheckKind::Http(..) => ("HTTP connection to", "HTTP_CHECK on"),
-            CheckKind::Smtp { .. } => ("SMTP connection to", "SMTP_CHECK on"),
-            CheckKind::Dns { .. } => ("DNS connection to", "DNS_CHECK on"),
-            CheckKind::Udp(..) => ("UDP connection to", "UDP_CHECK on"),
-            CheckKind::Ping(_) => ("ICMP connection to", "ICMP CHECK on"),
-            CheckKind::Misc { .. } => ("Misc check for", "Misc check for"),
-            CheckKind::File { .. } => ("FILE_CHECK for", "FILE_CHECK for"),
+            CheckKind::Tcp(_) => ("TCP connection to", "success.", "TCP_CHECK on service"),
+            CheckKind::Http(_, http) if http.tls => (
+                "Remote Web server",
+                "succeed on service.",
+                "SSL_GET on service",
+            ),
+            CheckKind::Http(..) => (
+                "Remote Web server",
+                "succeed on service.",
+                "HTTP_CHECK on service",
+            ),
+            CheckKind::Smtp { .. } => (
+                "Remote SMTP server",
+                "succeed on service.",
+                "SMTP_CHECK on service",
+            ),
+            CheckKind::Dns { .. } => ("DNS_CHECK", "success.", "DNS_CHECK"),
+            CheckKind::Udp(..) => ("UDP connection to", "success.", "UDP_CHECK on service"),
+            CheckKind::Ping(_) => ("ICMP connection to", "success.", "ICMP CHECK on service"),
+            CheckKind::Misc { .. } => ("Misc check for", "success.", "Misc check for"),
+            CheckKind::File { .. } => ("FILE_CHECK for", "success.", "FILE_CHECK for"),
         }
     }
 }
 
 impl fmt::Display for CheckConf<'_> {
-    /// `service [192.0.2.1]:tcp:80 of VS [198.51.100.1]:tcp:80`: the server it checks, and the
-    /// virtual server.
+    /// `[192.0.2.1]:tcp:80`: what it checks, as in keepalived's lines.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let vs = &self.virtual_server.name;
         let (target, protocol) = match &self.check.kind {
             CheckKind::Tcp(target)
             | CheckKind::Http(target, _)
             | CheckKind::Smtp { target, .. } => (target, IpProtocol::Tcp),
             CheckKind::Udp(target, _) | CheckKind::Dns { target, .. } => (target, IpProtocol::Udp),
-            CheckKind::Ping(target) => {
-                return write!(f, "service [{}] of VS {vs}", target.remote.ip());
-            }
+            CheckKind::Ping(target) => return write!(f, "[{}]", target.remote.ip()),
             CheckKind::Misc { command, .. } => {
                 let program = command.argv.first().map_or("", String::as_str);
+                let vs = &self.virtual_server.name;
                 return write!(f, "[{} VS {vs}] by [{program}]", self.server_name());
             }
-            CheckKind::File { .. } => {
-                return write!(f, "service {} of VS {vs}", self.server_name());
-            }
+            CheckKind::File { .. } => return write!(f, "service {}", self.server_name()),
         };
         let (addr, port) = (target.remote.ip(), target.remote.port());
         let target = ServerName {
@@ -68,7 +75,10 @@ impl fmt::Display for CheckConf<'_> {
             protocol: Some(protocol),
             port,
         };
-        write!(f, "service {target} of VS {vs}")
+        match &self.check.kind {
+            CheckKind::Dns { .. } => write!(f, "({target})"),
+            _ => target.fmt(f),
+        }
     }
 }
 
@@ -80,7 +90,8 @@ pub(super) fn log_result(
     effect: ResultEffect,
     result: &Result<i64, String>,
 ) {
-    let (success, failure) = check.prefixes();
+    let (before, success, failure) = check.phrases();
+    let vs = &check.virtual_server.name;
     let log_all = check.check.log_all_failures;
     let why = match (effect, result) {
         (ResultEffect::Retry(_), _) if !log_all => return,
@@ -98,20 +109,20 @@ pub(super) fn log_result(
     }
     match (effect, result) {
         (ResultEffect::Changed(_) | ResultEffect::Unchanged, Ok(_)) => {
-            log::info!(target: "check", "{success} {check} success.");
+            log::info!(target: "check", "{before} {check} {success} VS {vs}");
         }
         (ResultEffect::Changed(0), Err(_)) => {
-            log::warn!(target: "check", "{failure} {check} failed: {why}.");
+            log::warn!(target: "check", "{failure} {check} failed. VS {vs}: {why}");
         }
         (ResultEffect::Changed(retries), Err(_)) => {
-            log::warn!(target: "check", "{failure} {check} failed after {retries} retries: {why}.");
+            log::warn!(target: "check", "{failure} {check} failed after {retries} retries. VS {vs}: {why}");
         }
         (ResultEffect::Retry(retries), _) => {
             let (next, max) = (retries.saturating_add(1), check.check.retry);
-            log::info!(target: "check", "{failure} {check} failed: {why}; retry {next} of {max}.");
+            log::info!(target: "check", "{failure} {check} failed. VS {vs}: {why}; retry {next} of {max}");
         }
         (ResultEffect::Unchanged, Err(_)) => {
-            log::info!(target: "check", "{failure} {check} still fails: {why}.");
+            log::info!(target: "check", "{failure} {check} still fails. VS {vs}: {why}");
         }
     }
 }
@@ -123,12 +134,12 @@ pub(super) fn log_postponed(
     check: &CheckConf<'_>,
     error: &io::Error,
 ) {
-    let (_, failure) = check.prefixes();
-    let error = error_text(error);
+    let (_, _, failure) = check.phrases();
+    let (error, vs) = (error_text(error), &check.virtual_server.name);
     if log_limit.allow(now).is_some() {
         log::warn!(
             target: "check",
-            "{failure} {check} cannot run: {error}; retrying at the next interval, the server keeps its state"
+            "{failure} {check} cannot run: {error}; retrying at the next interval, the server of VS {vs} keeps its state"
         );
     }
 }

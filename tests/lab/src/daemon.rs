@@ -212,7 +212,7 @@ impl Running {
         let at = self.signal(Signal::SIGHUP);
         wait_until(Duration::from_secs(10), "the reload ends", || {
             let log = self.log_from(before);
-            ["Reload finished", "reload refused"].map(|end| log.contains(end)) != [false; 2]
+            ["Reload complete", "reload refused"].map(|end| log.contains(end)) != [false; 2]
         });
         at
     }

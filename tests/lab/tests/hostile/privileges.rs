@@ -300,7 +300,7 @@ fn seccomp(ctx: &Ctx) -> Outcome {
     send(&run, &signal_number(&ctx.daemon, "DATA"));
     wait_until(SOON, "a dump", || fs::exists(&dump).unwrap_or(false));
     run.reload(&text.replace("priority 200", "priority 201"));
-    assert!(run.log().contains("Reload finished"));
+    assert!(run.log().contains("Reload complete"));
     let number = signal_number(&ctx.daemon, "RESTART");
     let restarts = |run: &Running| run.log().matches("MASTER STATE: resumed").count();
     for count in 1..=2 {
