@@ -4,7 +4,7 @@
 //! Date: Sat, 21 Nov 2026 11:16:37 +0000
 //! From: keepalived@r1
 //! Subject: [r1] VRRP Instance VI_1 - Entering MASTER state
-//! X-Mailer: vrrpd
+//! X-Mailer: Keepalived
 //! To: noc@example.org, boss@example.org
 //!
 //! => VRRP Instance is now owning VRRP VIPs <=
@@ -55,14 +55,15 @@ pub fn transition_email(
         ),
         NotifyEvent::Deleted => (
             "Deleted",
-            "=> VRRP Instance was removed from the configuration <=",
-            "=> VRRP group was removed from the configuration <=",
+            "=> VRRP Deleted at reload <=",
+            "=> VRRP Deleted at reload <=",
         ),
-        // No time to deliver it before the daemon exits.
-        NotifyEvent::Stop
-        | NotifyEvent::LowerPriority
-        | NotifyEvent::MasterPriority
-        | NotifyEvent::BackupPriority => {
+        NotifyEvent::Stop => (
+            "Stopping",
+            "=> VRRP Instance stopping <=",
+            "=> All VRRP group instances are now stopping <=",
+        ),
+        NotifyEvent::LowerPriority | NotifyEvent::MasterPriority | NotifyEvent::BackupPriority => {
             return None;
         }
         // E-mails about servers are composed in engine/lvs/notify.rs.
@@ -90,7 +91,7 @@ pub fn message(mail: &SmtpSettings, email: &Email, epoch: i64) -> String {
     text.push_str(&date(epoch));
     header(&mut text, "\r\nFrom: ", &mail.from);
     header(&mut text, "\r\nSubject: ", &email.subject);
-    text.push_str("\r\nX-Mailer: vrrpd");
+    text.push_str("\r\nX-Mailer: Keepalived");
     for (index, to) in mail.to.iter().enumerate() {
         // Folded after every fourth: RFC 5322 limits lines to 998 bytes.
         let prefix = match index {
@@ -152,7 +153,7 @@ mod tests {
             "Date: Sat, 21 Nov 2026 11:16:37 +0000\r\n\
              From: me@z.org\r\n\
              Subject: [RID] VRRP Instance VI 1 - Entering MASTER state\r\n\
-             X-Mailer: vrrpd\r\n\
+             X-Mailer: Keepalived\r\n\
              To: a@x.org, b@y.org\r\n\
              \r\n\
              => VRRP Instance is now owning VRRP VIPs <=\r\n\
@@ -183,7 +184,11 @@ mod tests {
                 NotifyEvent::Master,
                 Some("[R] VRRP Group x - Entering MASTER state"),
             ),
-            (ObjectKind::Instance, NotifyEvent::Stop, None),
+            (
+                ObjectKind::Instance,
+                NotifyEvent::Stop,
+                Some("[R] VRRP Instance x - Stopping"),
+            ),
             (ObjectKind::Instance, NotifyEvent::LowerPriority, None),
         ] {
             let email = transition_email(Instant::ZERO, "R", kind, "x", event);

@@ -7,7 +7,10 @@
 //! DELETED) are never skipped.
 //!
 //! A script may run without limit while nothing waits for it. Otherwise it has [`TIME_LIMIT`] from
-//! its start; then the owner of the queue must terminate it ([`Queue::overdue`]).
+//! its start; then the owner of the queue must terminate it ([`Queue::overdue`]). If it is about a
+//! state that a newer event has superseded, it has [`Queue::superseded_limit`] from that event, and
+//! other runs for superseded states are skipped with it. It is ended rather than left running beside
+//! the next one, because whichever of the two ended last would decide what they configure.
 
 use std::collections::VecDeque;
 
@@ -23,6 +26,8 @@ pub const MAX_RUNNING: usize = 64;
 const MAX_WAITING: usize = 16;
 /// Time limit of a script that others wait for.
 pub const TIME_LIMIT: Duration = Duration::from_secs(60);
+/// Default of `notify_supersede_timeout`.
+pub const SUPERSEDED_LIMIT: Duration = Duration::from_secs(3);
 /// The same while the daemon stops, which takes at most a second.
 const SHUTDOWN_TIME_LIMIT: Duration = Duration::from_millis(400);
 
@@ -78,6 +83,9 @@ struct Waiting {
 pub struct RunningScript {
     /// When it was started.
     since: Instant,
+    class: Class,
+    /// When its state was superseded by a newer one, or by the end.
+    superseded: Option<Instant>,
     /// It was sent SIGTERM.
     terminated: bool,
     /// Name of its object: `VI_1`.
@@ -110,6 +118,8 @@ pub struct Queue {
     event: u32,
     /// When the daemon started to stop.
     shutdown: Option<Instant>,
+    /// How long a script may run after its state was superseded.
+    pub superseded_limit: Duration,
 }
 
 impl Queue {
@@ -117,6 +127,7 @@ impl Queue {
     /// that are skipped.
     pub fn add(
         &mut self,
+        now: Instant,
         kind: ObjectKind,
         name: &str,
         event: NotifyEvent,
@@ -138,6 +149,11 @@ impl Queue {
         if matches!(event, NotifyEvent::Stop | NotifyEvent::DownAtEnd) {
             // Outdated runs would delay the last one.
             object.waiting.retain(|waiting| waiting.class == Class::End);
+        }
+        if class != Class::Notice
+            && let Some(running) = &mut object.running
+        {
+            running.supersede(now);
         }
         object.waiting.extend(runs.into_iter().map(|run| Waiting {
             event: number,
@@ -168,9 +184,14 @@ impl Queue {
         }
         let id = self.ready.pop_front()?;
         let object = self.objects.iter_mut().find(|object| object.id == id)?;
-        let run = object.waiting.pop_front()?.run;
+        let Waiting { event, class, run } = object.waiting.pop_front()?;
+        let mut waiting = object.waiting.iter();
+        let superseded = class == Class::State
+            && waiting.any(|later| later.event != event && later.class != Class::Notice);
         object.running = Some(RunningScript {
             since: now,
+            class,
+            superseded: superseded.then_some(now),
             terminated: false,
             name: object.name.clone(),
             keyword: run.keyword,
@@ -202,7 +223,11 @@ impl Queue {
     fn time_limit(&self, running: &RunningScript) -> Instant {
         match self.shutdown {
             Some(since) => since.after(SHUTDOWN_TIME_LIMIT),
-            None => running.since.after(TIME_LIMIT),
+            None => {
+                let limit = running.since.after(TIME_LIMIT);
+                let superseded = running.superseded;
+                superseded.map_or(limit, |at| at.after(self.superseded_limit).min(limit))
+            }
         }
     }
 
@@ -221,25 +246,29 @@ impl Queue {
     /// When [`Queue::overdue`] returns a script.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        let (running, _) = self.oldest_blocking()?;
+        let (running, _) = self.first_blocking()?;
         Some(self.time_limit(running))
     }
 
-    /// A script that exceeded its time limit while others wait for it. Each is returned once.
+    /// A script that exceeded its time limit while others wait for it. Each is returned once. What
+    /// waits for states that are superseded is skipped.
     pub fn overdue(&mut self, now: Instant) -> Option<(QueueId, RunningScript)> {
-        let (running, id) = self.oldest_blocking()?;
+        let (running, id) = self.first_blocking()?;
         if now < self.time_limit(running) {
             return None;
         }
         let running = running.clone();
         let object = self.objects.iter_mut().find(|object| object.id == id)?;
         object.running.as_mut()?.terminated = true;
+        if running.superseded.is_some() {
+            object.skip_superseded();
+        }
         Some((id, running))
     }
 
-    /// The oldest script that something waits for: more scripts of its object or, if no more may
-    /// run at once, any script.
-    fn oldest_blocking(&self) -> Option<(&RunningScript, QueueId)> {
+    /// Of the scripts that something waits for, the one whose time limit is first: more scripts of
+    /// its object wait or, if no more may run at once, any script.
+    fn first_blocking(&self) -> Option<(&RunningScript, QueueId)> {
         let full = self.running >= MAX_RUNNING && !self.ready.is_empty();
         let ending = self
             .objects
@@ -253,11 +282,30 @@ impl Queue {
             let wanted = !object.waiting.is_empty() || (full && !ending);
             wanted.then_some((running, object.id))
         });
-        blocking.min_by_key(|(running, _)| running.since)
+        blocking.min_by_key(|(running, _)| self.time_limit(running))
+    }
+}
+
+impl RunningScript {
+    /// A newer state, or the end, is to be notified.
+    fn supersede(&mut self, now: Instant) {
+        if self.class == Class::State {
+            self.superseded.get_or_insert(now);
+        }
     }
 }
 
 impl ObjectQueue {
+    /// Skips what waits for states before the last.
+    fn skip_superseded(&mut self) {
+        let mut rest = self.waiting.iter().rev();
+        let last = rest
+            .find(|one| one.class != Class::Notice)
+            .map(|one| one.event);
+        self.waiting
+            .retain(|one| one.class != Class::State || Some(one.event) == last);
+    }
+
     /// Skips outdated runs while too many wait.
     fn skip_outdated(&mut self) -> usize {
         let mut skipped: usize = 0;
@@ -285,223 +333,4 @@ fn is_later(new: &Waiting, old: &Waiting) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::model::User;
-
-    fn run(program: &str) -> ScriptRun {
-        ScriptRun {
-            keyword: "notify",
-            command: Command {
-                argv: vec![program.into()],
-                user: User::default(),
-                secure: false,
-            },
-            extra_args: Vec::new(),
-        }
-    }
-
-    fn at(seconds: u64) -> Instant {
-        Instant::from_millis(seconds * 1000)
-    }
-
-    fn add(queue: &mut Queue, name: &str, word: NotifyEvent, programs: &[&str]) -> usize {
-        let runs = programs.iter().map(|program| run(program)).collect();
-        queue.add(ObjectKind::Instance, name, word, runs)
-    }
-
-    /// Starts all that may start; gives what was started.
-    fn start(queue: &mut Queue, now: Instant) -> Vec<(QueueId, String)> {
-        let started = core::iter::from_fn(|| queue.next(now));
-        started
-            .map(|(id, run)| (id, run.command.argv[0].clone()))
-            .collect()
-    }
-
-    /// Runs everything to its end, one at a time; gives the programs in order.
-    fn drain(queue: &mut Queue) -> Vec<String> {
-        let mut order = Vec::new();
-        let mut running = start(queue, at(0));
-        while !running.is_empty() {
-            let (id, program) = running.remove(0);
-            order.push(program);
-            queue.ended(id);
-            running.extend(start(queue, at(0)));
-        }
-        order
-    }
-
-    #[test]
-    fn scripts_of_one_instance_run_one_after_another() {
-        let mut queue = Queue::default();
-        add(&mut queue, "a", NotifyEvent::Backup, &["a1", "a2"]);
-        add(&mut queue, "a", NotifyEvent::Master, &["a3"]);
-        for want in ["a1", "a2", "a3"] {
-            let started = start(&mut queue, at(0));
-            assert_eq!(started.len(), 1, "one at a time");
-            assert_eq!(started[0].1, want);
-            assert!(!queue.can_start());
-            queue.ended(started[0].0);
-        }
-        assert!(queue.is_empty());
-    }
-
-    #[test]
-    fn different_instances_and_groups_run_side_by_side() {
-        let mut queue = Queue::default();
-        add(&mut queue, "a", NotifyEvent::Master, &["a1", "a2"]);
-        add(&mut queue, "b", NotifyEvent::Master, &["b1"]);
-        queue.add(ObjectKind::Group, "a", NotifyEvent::Master, vec![run("g1")]);
-        let started: Vec<String> = start(&mut queue, at(0)).into_iter().map(|s| s.1).collect();
-        assert_eq!(started, ["a1", "b1", "g1"]);
-    }
-
-    #[test]
-    fn the_number_of_running_scripts_is_limited_and_all_run_in_the_end() {
-        let mut queue = Queue::default();
-        for nth in 0..100 {
-            add(
-                &mut queue,
-                &format!("i{nth}"),
-                NotifyEvent::Master,
-                &["x", "y"],
-            );
-        }
-        let mut running = start(&mut queue, at(0));
-        assert_eq!(running.len(), MAX_RUNNING);
-        let mut told = running.len();
-        while let Some((id, _)) = running.pop() {
-            queue.ended(id);
-            let next = start(&mut queue, at(0));
-            told += next.len();
-            running.extend(next);
-            assert!(running.len() <= MAX_RUNNING);
-        }
-        assert_eq!(told, 200);
-        assert!(queue.is_empty());
-    }
-
-    #[test]
-    fn outdated_states_are_skipped_from_the_oldest_and_the_last_is_kept() {
-        let mut queue = Queue::default();
-        add(&mut queue, "a", NotifyEvent::Master, &["running"]);
-        let _ = start(&mut queue, at(0));
-        let mut skipped = 0;
-        for nth in 0..500 {
-            let (m, n) = (format!("m{nth}"), format!("n{nth}"));
-            skipped += add(&mut queue, "a", NotifyEvent::Master, &[&m, &n]);
-        }
-        let object = &queue.objects[0];
-        assert!(object.waiting.len() <= MAX_WAITING);
-        let left: Vec<&str> = object
-            .waiting
-            .iter()
-            .map(|w| &*w.run.command.argv[0])
-            .collect();
-        assert_eq!(
-            left[..2],
-            ["m492", "n492"],
-            "what happened together stays together"
-        );
-        assert_eq!(left[14..], ["m499", "n499"]);
-        assert_eq!(skipped + left.len(), 1000);
-    }
-
-    #[test]
-    fn neither_the_end_nor_the_last_state_is_ever_skipped() {
-        let mut queue = Queue::default();
-        add(&mut queue, "a", NotifyEvent::Deleted, &["deleted"]);
-        add(&mut queue, "a", NotifyEvent::Backup, &["old"]);
-        add(&mut queue, "a", NotifyEvent::Master, &["master"]);
-        for _ in 0..100 {
-            add(&mut queue, "a", NotifyEvent::LowerPriority, &["lower"]);
-        }
-        let order = drain(&mut queue);
-        assert_eq!(order.len(), MAX_WAITING);
-        assert_eq!(order[..2], ["deleted", "master"]);
-        assert_eq!(order.last().map(String::as_str), Some("lower"));
-    }
-
-    #[test]
-    fn ends_are_bounded_too() {
-        let mut queue = Queue::default();
-        for nth in 0..100 {
-            add(&mut queue, "a", NotifyEvent::Deleted, &[&format!("d{nth}")]);
-        }
-        let order = drain(&mut queue);
-        assert_eq!(order.len(), MAX_WAITING);
-        assert_eq!(order.last().map(String::as_str), Some("d99"));
-    }
-
-    #[test]
-    fn a_script_has_no_time_limit_until_something_waits_for_it() {
-        let mut queue = Queue::default();
-        add(&mut queue, "a", NotifyEvent::Master, &["slow"]);
-        let (id, _) = queue.next(at(0)).expect("ready");
-        assert_eq!(queue.next_deadline(), None);
-        assert_eq!(queue.overdue(at(10_000)), None);
-        add(&mut queue, "a", NotifyEvent::Backup, &["next"]);
-        assert_eq!(queue.next_deadline(), Some(at(60)));
-        assert_eq!(queue.overdue(at(59)), None);
-        let (late, running) = queue.overdue(at(60)).expect("overdue");
-        assert_eq!((late, &*running.program), (id, "slow"));
-        assert_eq!(queue.overdue(at(61)), None, "told once");
-        assert_eq!(queue.next_deadline(), None);
-        queue.ended(id);
-        assert_eq!(start(&mut queue, at(61))[0].1, "next");
-    }
-
-    #[test]
-    fn at_the_process_limit_the_oldest_script_is_terminated() {
-        let mut queue = Queue::default();
-        for nth in 0..MAX_RUNNING {
-            add(
-                &mut queue,
-                &format!("i{nth}"),
-                NotifyEvent::Master,
-                &["forever"],
-            );
-            assert!(queue.next(at(nth as u64)).is_some());
-        }
-        assert_eq!(queue.next_deadline(), None, "nobody waits");
-        add(&mut queue, "late", NotifyEvent::Master, &["late"]);
-        assert_eq!(queue.next_deadline(), Some(at(60)));
-        let (id, running) = queue.overdue(at(200)).expect("overdue");
-        assert_eq!(running.name, "i0");
-        assert_eq!(queue.overdue(at(200)), None, "one place is enough for now");
-        queue.ended(id);
-        assert_eq!(start(&mut queue, at(200))[0].1, "late");
-    }
-
-    #[test]
-    fn at_shutdown_outdated_runs_are_skipped_and_slow_scripts_terminated() {
-        let mut queue = Queue::default();
-        add(&mut queue, "a", NotifyEvent::Master, &["slow"]);
-        let (id, _) = queue.next(at(0)).expect("ready");
-        add(&mut queue, "a", NotifyEvent::Backup, &["history"]);
-        assert_eq!(add(&mut queue, "a", NotifyEvent::Stop, &["stop"]), 0);
-        queue.start_shutdown(at(10));
-        let soon = at(10).after(SHUTDOWN_TIME_LIMIT);
-        assert_eq!(queue.next_deadline(), Some(soon));
-        assert_eq!(queue.overdue(at(10)), None);
-        assert_eq!(queue.overdue(soon).map(|(late, _)| late), Some(id));
-        queue.ended(id);
-        assert_eq!(start(&mut queue, soon)[0].1, "stop");
-        assert_eq!(queue.next_deadline(), None);
-    }
-
-    #[test]
-    fn unknown_ids_and_empty_events_change_nothing() {
-        let mut queue = Queue::default();
-        assert_eq!(
-            queue.add(ObjectKind::Group, "g", NotifyEvent::Master, Vec::new()),
-            0
-        );
-        assert!(queue.is_empty());
-        assert_eq!(queue.ended(QueueId(7)), None);
-        add(&mut queue, "a", NotifyEvent::Master, &["x"]);
-        let (id, _) = queue.next(at(0)).expect("ready");
-        assert!(queue.ended(id).is_some());
-        assert_eq!(queue.ended(id), None, "only once");
-    }
-}
+mod tests;

@@ -1,11 +1,14 @@
 //! Notifications: scripts, FIFOs and mails, their order, and slow or absent receivers.
 
+use std::time::Duration;
+
 use crate::support::kernel::{Kernel, advert, at, eth0, instance, receive, run, start};
 #[cfg(feature = "mail")]
 use vrrpd::config::model::SmtpSettings;
 use vrrpd::config::model::{Command, Config, Fifo, Notify, User, VrrpInstance};
 use vrrpd::engine::system::{Exit, Pid};
 use vrrpd::engine::{Engine, Options};
+use vrrpd::types::Centis;
 #[cfg(feature = "mail")]
 use vrrpd::types::{GroupId, InstanceId};
 
@@ -100,9 +103,36 @@ fn notify_scripts_of_an_instance_run_in_order() {
 }
 
 #[test]
+fn notify_script_of_a_superseded_state_is_terminated_after_a_few_seconds() {
+    for (timeout, term) in [(None, 3_000), (Some(Duration::from_millis(500)), 500)] {
+        let mut config = Config {
+            instances: vec![notifying_instance(7)],
+            ..Config::default()
+        };
+        config.global.notify_supersede_timeout = timeout;
+        let (mut engine, mut kernel) = started(&config);
+        // It becomes master before this.
+        run(&mut engine, &mut kernel, at(550));
+        assert_eq!(notifications(&mut kernel), ["run 1 /backup x"]);
+        run(&mut engine, &mut kernel, at(term + 100));
+        assert_eq!(notifications(&mut kernel), [""; 0]);
+        run(&mut engine, &mut kernel, at(term + 550));
+        assert_eq!(notifications(&mut kernel), ["kill 1 Term"]);
+        run(&mut engine, &mut kernel, at(term + 2_550));
+        assert_eq!(notifications(&mut kernel), ["kill 1 Kill"]);
+        child_exited(&mut engine, &mut kernel, term + 2_600, 1);
+        let want = ["kill 1 Kill", "run 2 /master x"];
+        assert_eq!(notifications(&mut kernel), want, "the latest state");
+    }
+}
+
+#[test]
 fn blocking_notify_script_is_terminated_after_a_minute() {
+    let mut conf = notifying_instance(7);
+    // It stays backup.
+    conf.advert_int = Centis(4_000);
     let (mut engine, mut kernel) = started(&Config {
-        instances: vec![notifying_instance(7)],
+        instances: vec![conf],
         ..Config::default()
     });
     run(&mut engine, &mut kernel, at(59_900));
@@ -539,6 +569,16 @@ fn mails_are_sent_one_at_a_time() {
         notifications(&mut kernel),
         ["post 3 [r1] VRRP Instance VI_7 - Entering FAULT state"]
     );
+    child_exited(&mut engine, &mut kernel, 850, 3);
+    engine.stop(at(900), &mut kernel);
+    assert!(engine.drain_notifications(at(900), &mut kernel).is_some());
+    assert_eq!(
+        notifications(&mut kernel),
+        ["post 4 [r1] VRRP Instance VI_7 - Stopping"],
+        "the daemon waits for it"
+    );
+    engine.child_ended(at(950), Pid(4), Exit::Code(0), &mut kernel);
+    assert_eq!(engine.drain_notifications(at(950), &mut kernel), None);
 }
 
 #[cfg(feature = "mail")]

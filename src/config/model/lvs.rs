@@ -236,7 +236,7 @@ pub enum CheckKind {
     Smtp {
         /// The server to connect to.
         target: Target,
-        /// `helo_name`, else `smtp_helo_name`, else keepalived's name.
+        /// `helo_name`.
         helo: String,
     },
     /// `DNS_CHECK`.

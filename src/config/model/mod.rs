@@ -90,6 +90,8 @@ pub struct Global {
     pub vrrp_notify_fifo: Option<Fifo>,
     /// `fifo_write_vrrp_states_on_reload`.
     pub fifo_states_on_reload: bool,
+    /// `notify_supersede_timeout`.
+    pub notify_supersede_timeout: Option<Duration>,
     /// `startup_script`.
     pub startup_script: Option<BlockingScript>,
     /// `shutdown_script`.

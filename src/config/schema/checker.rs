@@ -112,7 +112,7 @@ static URL_ROWS: &[Keyword] = &[
 
 #[rustfmt::skip]
 static SMTP_ROWS: &[Keyword] = &[
-    row!("helo_name", [Arg::Str], S, "", "Name given in HELO; default: smtp_helo_name"),
+    row!("helo_name", [Arg::Str], S, "smtpchecker.keepalived.org", "Name given in HELO"),
     row!("host", [], S, "", "An additional server to check").block(&HOST).repeat(),
 ];
 

@@ -65,6 +65,11 @@ impl MailQueue {
         self.waiting.push_back(email);
     }
 
+    /// Whether no mail waits and none is being sent.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sending.is_none() && self.waiting.is_empty()
+    }
+
     /// Whether [`MailQueue::send`] has something to do.
     pub(crate) fn can_send(&self) -> bool {
         self.sending.is_none() && !self.waiting.is_empty()
@@ -115,7 +120,7 @@ impl MailQueue {
         match (how.is_success(), result) {
             (true, recipients) => {
                 let to = recipients.unwrap_or_default();
-                log::debug!(target: "mail", "mail `{subject}` delivered to {to}");
+                log::debug!(target: "mail", "SMTP alert successfully sent. `{subject}` to {to}");
                 if self.failure.take().is_some() {
                     log::info!(target: "mail", "mails are delivered again");
                 }

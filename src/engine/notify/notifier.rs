@@ -22,7 +22,7 @@ use crate::engine::sync_group::Group;
 use crate::engine::system::{Exit, Pid, System, error_text};
 #[cfg(feature = "lvs")]
 use crate::notify::mail::Email;
-use crate::notify::queue::{Queue, QueueId, RunningScript, ScriptRun};
+use crate::notify::queue::{Queue, QueueId, RunningScript, SUPERSEDED_LIMIT, ScriptRun};
 use crate::notify::{NotifyEvent, ObjectKind, lines};
 use crate::types::{Instant, VrrpState};
 
@@ -30,7 +30,7 @@ use crate::types::{Instant, VrrpState};
 const STARTS: usize = 4;
 /// Time for adverts before the next scripts are started.
 const START_INTERVAL: Duration = Duration::from_millis(1);
-/// How long scripts may run at exit.
+/// How long scripts may run, and mails be sent, at exit.
 const EXIT_LIMIT: Duration = Duration::from_secs(1);
 /// At exit: time from SIGTERM to SIGKILL for a script that another one waits for.
 const EXIT_GRACE: Duration = Duration::from_millis(250);
@@ -88,7 +88,7 @@ impl Notifier {
             notification.event = NotifyEvent::Fault;
         }
         let event = notification.event;
-        self.enqueue(kind, name, event, runs(&notification));
+        self.enqueue(cx.now, kind, name, event, runs(&notification));
         if !self.fifos.is_empty() {
             let line = lines::fifo_line(kind, name, event, priority);
             self.fifos.write(cx, About::Vrrp, &line);
@@ -96,8 +96,15 @@ impl Notifier {
         self.mail_queue.notify(cx.now, &notification, global);
     }
 
-    fn enqueue(&mut self, kind: ObjectKind, name: &str, event: NotifyEvent, runs: Vec<ScriptRun>) {
-        let skipped = self.queue.add(kind, name, event, runs);
+    fn enqueue(
+        &mut self,
+        now: Instant,
+        kind: ObjectKind,
+        name: &str,
+        event: NotifyEvent,
+        runs: Vec<ScriptRun>,
+    ) {
+        let skipped = self.queue.add(now, kind, name, event, runs);
         if skipped > 0 {
             log::warn!(
                 target: "script",
@@ -110,6 +117,7 @@ impl Notifier {
     #[cfg(feature = "lvs")]
     pub(crate) fn notify_server(&mut self, cx: &mut Cx<'_>, one: ServerNotification<'_>) {
         self.enqueue(
+            cx.now,
             one.kind,
             one.name,
             one.event,
@@ -124,6 +132,8 @@ impl Notifier {
     /// Starts waiting scripts and mails, and terminates scripts that keep others waiting for too
     /// long.
     fn run(&mut self, cx: &mut Cx<'_>, global: &Global, children: &mut Children) {
+        let limit = global.notify_supersede_timeout;
+        self.queue.superseded_limit = limit.unwrap_or(SUPERSEDED_LIMIT);
         if self.next_deadline().is_none_or(|at| at > cx.now) {
             return;
         }
@@ -412,7 +422,7 @@ impl Engine {
         let Shared {
             notifier, children, ..
         } = &mut self.shared;
-        let limit = if !notifier.queue.is_empty() {
+        let limit = if !notifier.queue.is_empty() || !notifier.mail_queue.is_empty() {
             EXIT_LIMIT
         } else if notifier.has_readers(children) {
             EXIT_READER_LIMIT

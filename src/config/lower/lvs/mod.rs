@@ -47,8 +47,6 @@ struct Shared<'a> {
     group_index: NameIndex,
     /// Number of virtual servers of each group so far.
     group_uses: Vec<usize>,
-    /// `global_defs`.
-    global: &'a Fields<'a>,
     /// Services so far.
     services: SpanMap,
     /// Number of services so far, duplicates included.
@@ -123,7 +121,6 @@ impl<'l> Lowering<'l> {
             group_index: NameIndex::of(names),
             group_uses: vec![0; groups.len()],
             groups,
-            global,
             services: SpanMap::default(),
             service_count: 0,
             server_count: 0,

@@ -56,9 +56,7 @@ impl Lowering<'_> {
     /// Each `host` is a check; its settings are by default those of the checker.
     pub(super) fn smtp(&mut self, checker: &Checker<'_>) -> Vec<CheckKind> {
         let fields = checker.fields;
-        let global = checker.server.shared.global;
-        let helo = fields.word("helo_name").or(global.word("smtp_helo_name"));
-        let helo = helo.unwrap_or(DEFAULT_HELO);
+        let helo = fields.word("helo_name").unwrap_or(DEFAULT_HELO);
         let hosts = fields.all("host").map(Fields::inside);
         let outer = fields.settings();
         let hosts: Vec<Fields<'_>> = hosts.map(|host| host.over(&outer)).collect();
