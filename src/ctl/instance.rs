@@ -11,7 +11,7 @@ use super::notify::notify;
 use super::page::{Page, enabled, yes};
 use super::{Instance, Missing, SECRET, Snapshot, tracked};
 use crate::config::model::{Auth, Transport, VmacRole};
-use crate::types::{Centis, Family, Version, VrrpState};
+use crate::types::{Centis, Family, IfName, Version, VrrpState};
 
 pub(super) fn show(page: &mut Page, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
     page.title("VRRP Instance", &Escaped(&instance.conf.name));
@@ -33,7 +33,7 @@ fn state(page: &mut Page, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
     if let Some(group) = conf.sync_group.and_then(|at| snapshot.groups.get(at.0)) {
         page.pair("Sync group", &Escaped(&group.conf.name));
     }
-    page.pair("State", &instance.state);
+    page.pair("State", &instance.shown_state());
     if let Some(master) = instance.master {
         page.pair("Master router", &master.addr);
         page.pair("Master priority", &master.priority);
@@ -42,8 +42,17 @@ fn state(page: &mut Page, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
             let text = format_args!("{}.{:02} sec", interval / 100, interval % 100);
             page.pair("Master advert int", &text);
         }
+    } else if instance.state == VrrpState::Backup {
+        let none = match conf.family {
+            Family::V4 => "0.0.0.0",
+            Family::V6 => "::",
+        };
+        page.pair("Master router", &none);
+        page.pair("Master priority", &0);
     }
     page.pair("Wantstate", &instance.wanted());
+    // An instance with errors in its configuration does not run.
+    page.pair("Number of config faults", &0);
     let missing = u8::from(instance.missing.is_some());
     page.pair("Number of interface and track script faults", &missing);
     let scripts = instance.priority_parts.iter();
@@ -158,7 +167,18 @@ fn election(page: &mut Page, instance: &Instance<'_>) {
 /// The first lines without `=`.
 fn transport(page: &mut Page, instance: &Instance<'_>) {
     let conf = instance.conf;
+    match &conf.transport {
+        Transport::Multicast { .. } => page.line(&"Flags: none"),
+        Transport::Unicast { .. } => {
+            page.line(&"Flags:");
+            page.item(&"Using unicast");
+        }
+    }
     for (text, holds) in [
+        (
+            "Skip checking advert IP addresses",
+            conf.skip_check_adv_addr,
+        ),
         ("Using Native IPv6", conf.family == Family::V6),
         ("Enforcing strict VRRP compliance", conf.strict),
         ("VRRP interface tracking disabled", !conf.track_primary),
@@ -195,6 +215,39 @@ fn addresses(page: &mut Page, instance: &Instance<'_>) {
     page.list(&"Virtual Rules :", &instance.rules);
 }
 
+/// What distinguishes the socket that receives an instance's adverts.
+fn socket<'a>(instance: &Instance<'a>) -> (&'a IfName, Family, bool, bool) {
+    let conf = instance.conf;
+    let unicast = matches!(conf.transport, Transport::Unicast { .. });
+    let with_ah = matches!(conf.auth, Auth::Ah(_));
+    (&conf.interface, conf.family, with_ah, unicast)
+}
+
+/// `VRRP Sockpool`: the receive sockets and their instances.
+pub(super) fn sockets(page: &mut Page, snapshot: &Snapshot<'_>) {
+    page.heading("VRRP Sockpool");
+    for (nth, instance) in snapshot.instances.iter().enumerate() {
+        let key = socket(instance);
+        let (interface, family, with_ah, unicast) = key;
+        let mut before = snapshot.instances.iter().take(nth);
+        if before.any(|other| socket(other) == key) {
+            continue;
+        }
+        page.sentence(&"Socket");
+        page.pair("Interface", interface);
+        page.pair("Family", &family);
+        page.pair("Protocol", &if with_ah { "AH" } else { "VRRP" });
+        page.pair("Type", &if unicast { "Unicast" } else { "Multicast" });
+        page.line(&"VRRP instances");
+        for other in snapshot.instances.iter().skip(nth) {
+            if socket(other) == key {
+                let (name, vrid) = (Escaped(&other.conf.name), other.conf.vrid);
+                page.item(&format_args!("{name} vrid {vrid}"));
+            }
+        }
+    }
+}
+
 /// Lines that keepalived does not have.
 fn ours(page: &mut Page, instance: &Instance<'_>) {
     if let Some(why) = &instance.send_error {
@@ -225,6 +278,14 @@ impl fmt::Display for Interval {
 }
 
 impl Instance<'_> {
+    /// The state, with keepalived's word for an instance that waits for the first result of a script.
+    pub(super) fn shown_state(&self) -> VrrpState {
+        match self.state {
+            VrrpState::Init => VrrpState::Fault,
+            VrrpState::Backup | VrrpState::Master | VrrpState::Fault => self.state,
+        }
+    }
+
     /// The wanted state: the current one, and before the start the configured `state`.
     pub(super) fn wanted(&self) -> VrrpState {
         match self.state {

@@ -8,9 +8,9 @@ use super::clock::Short;
 use super::instance::number;
 use super::json_writer::Json;
 use super::lines::Quoted;
-use super::tracked::TrackerKind;
+use super::tracked::{TrackerKind, match_word};
 use super::{InstallStatus, Instance, ManagedItem, Process, SECRET, Snapshot};
-use crate::config::model::{Auth, Command, Tracked};
+use crate::config::model::{Auth, Command, Track, Tracked};
 use crate::types::VrrpCounters;
 
 /// `json_version`.
@@ -33,7 +33,7 @@ pub fn json(snapshot: &Snapshot<'_>, version: JsonVersion) -> String {
             instances(out, snapshot);
             out.key("track_process");
             out.list(&snapshot.processes, |out, process| {
-                processes(out, process, snapshot)
+                one_process(out, process, snapshot)
             });
             #[cfg(feature = "lvs")]
             if !snapshot.services.is_empty() {
@@ -103,7 +103,7 @@ fn data(out: &mut Json, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
     out.number("accept", &u8::from(conf.accept));
     out.number("nopreempt", &conf.nopreempt);
     out.number("preempt_delay", &Short(conf.preempt_delay));
-    out.number("state", &instance.state.number());
+    out.number("state", &instance.shown_state().number());
     out.number("wantstate", &instance.wanted().number());
     out.number("version", &number(conf.version));
     notify(out, instance);
@@ -240,7 +240,7 @@ fn stats(out: &mut Json, counters: &VrrpCounters) {
         ("auth_ext_missing", counters.auth_ext_missing),
         ("auth_ext_malformed", counters.auth_ext_malformed),
         ("auth_ext_unknown_key", counters.auth_ext_unknown_key),
-        ("auth_ext_failure", counters.auth_ext_failure),
+        ("auth_ext_invalid_hmac", counters.auth_ext_failure),
         ("auth_ext_stale", counters.auth_ext_stale),
         ("auth_ext_replay", counters.auth_ext_replay),
         ("pri_zero_rcvd", counters.pri_zero_rcvd),
@@ -251,7 +251,7 @@ fn stats(out: &mut Json, counters: &VrrpCounters) {
     }
 }
 
-fn processes(out: &mut Json, process: &Process<'_>, snapshot: &Snapshot<'_>) {
+fn one_process(out: &mut Json, process: &Process<'_>, snapshot: &Snapshot<'_>) {
     let conf = process.conf;
     let same = |at: usize| {
         snapshot
@@ -260,21 +260,33 @@ fn processes(out: &mut Json, process: &Process<'_>, snapshot: &Snapshot<'_>) {
             .is_some_and(|other| core::ptr::eq(other.conf, conf))
     };
     out.object(|out| {
-        out.string("name", &conf.name);
-        out.string("process", &conf.process);
-        out.strings("params", conf.params.as_deref().unwrap_or_default());
-        out.number("full_command", &conf.full_command);
+        // keepalived's field for the name of the block.
+        out.string("process", &conf.name);
+        out.string("process_name", &conf.process);
+        if let Some(params) = &conf.params {
+            out.string("parameters", &params.join(" "));
+        }
+        out.string("param_match", &match_word(conf));
         out.number("min_processes", &conf.quorum);
         if let Some(most) = conf.quorum_max {
             out.number("max_processes", &most);
         }
         out.number("current_processes", &process.count);
         out.number("have_quorum", &process.up.unwrap_or(false));
-        let trackers = snapshot.instances.iter().filter(|instance| {
-            let mut tracks = instance.conf.tracks.iter();
-            tracks.any(|track| matches!(track.object, Tracked::Process(at) if same(at)))
+        let is_same = |track: &&Track| matches!(track.object, Tracked::Process(at) if same(at));
+        let trackers = snapshot.instances.iter().filter_map(|instance| {
+            let track = instance.conf.tracks.iter().find(is_same)?;
+            Some((&instance.conf.name, track))
         });
-        let names: Vec<&String> = trackers.map(|instance| &instance.conf.name).collect();
+        let first = trackers.clone().next().map(|(_, track)| track);
+        let names: Vec<&String> = trackers.map(|(name, _)| name).collect();
         out.strings("tracking_instances", &names);
+        let weight = first.map_or(0, |track| track.weight);
+        out.number("weight", &weight);
+        out.number("terminate_delay", &Short(conf.terminate_delay));
+        out.number("fork_delay", &Short(conf.fork_delay));
+        out.number("fork_delay_timer_running", &process.timer);
+        out.number("terminate_delay_timer_running", &process.timer);
+        out.number("full_command", &conf.full_command);
     });
 }

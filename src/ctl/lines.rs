@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use super::{InstallStatus, ManagedItem};
-use crate::config::model::{Address, Command};
+use crate::config::model::{Address, Command, User};
 use crate::types::Family;
 
 /// Text with control characters as `\xNN`.
@@ -36,6 +36,16 @@ impl fmt::Display for Quoted<'_> {
             write!(f, "{gap}'{}'", Escaped(word))?;
         }
         Ok(())
+    }
+}
+
+/// A path or command and its user: `/run/fifo, uid:gid 0:0`.
+pub(super) struct Owned<'a>(pub(super) &'a dyn fmt::Display, pub(super) User);
+
+impl fmt::Display for Owned<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let User { uid, gid, .. } = self.1;
+        write!(f, "{}, uid:gid {uid}:{gid}", self.0)
     }
 }
 

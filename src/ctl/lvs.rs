@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-use super::lines::{Escaped, Quoted};
+use super::lines::{Escaped, Owned, Quoted};
 use super::page::{Page, enabled, yes};
 use super::{Check, Server, Service, Traffic};
 use crate::config::model::Command;
@@ -167,9 +167,7 @@ fn show_traffic(page: &mut Page, traffic: &Traffic) {
 
 fn script(page: &mut Page, label: &str, command: Option<&Command>) {
     if let Some(command) = command {
-        let (quoted, user) = (Quoted(command), command.user);
-        let text = format_args!("{quoted}, uid:gid {}:{}", user.uid, user.gid);
-        page.pair(label, &text);
+        page.pair(label, &Owned(&Quoted(command), command.user));
     }
 }
 

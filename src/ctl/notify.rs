@@ -1,6 +1,6 @@
 //! Notify scripts of an instance or group in the state dump.
 
-use super::lines::Quoted;
+use super::lines::{Owned, Quoted};
 use super::page::{Page, yes};
 use crate::config::model::Notify;
 
@@ -21,9 +21,7 @@ pub(super) fn notify(page: &mut Page, notify: &Notify) {
         ("Generic state transition script", &notify.any),
     ] {
         if let Some(command) = command {
-            let (quoted, user) = (Quoted(command), command.user);
-            let text = format_args!("{quoted}, uid:gid {}:{}", user.uid, user.gid);
-            page.pair(label, &text);
+            page.pair(label, &Owned(&Quoted(command), command.user));
         }
     }
     page.pair("Notify priority changes", &notify.priority_changes);

@@ -180,6 +180,8 @@ pub struct Process<'a> {
     pub count: u32,
     /// Whether that is within the quorum; `None`: not counted yet.
     pub up: Option<bool>,
+    /// A change waits for `fork_delay` or `terminate_delay`.
+    pub timer: bool,
 }
 
 /// An interface.
@@ -191,6 +193,10 @@ pub struct Interface<'a> {
     pub index: u32,
     /// Ethernet address.
     pub mac: Option<Mac>,
+    /// MTU.
+    pub mtu: Option<u32>,
+    /// The kernel's flags, `IFF_*`.
+    pub flags: u32,
     /// Whether it is up, debounced.
     pub up: bool,
     /// Its addresses, including virtual ones.

@@ -1,4 +1,4 @@
-//! `keepalived.stats`, byte for byte: exporters stop at an unexpected label or value. Counters that
+//! `keepalived.stats` as keepalived 2.4 writes it: exporters stop at an unexpected value. Counters that
 //! keepalived does not have are in the state dump.
 
 use core::fmt::{Display, Write};
@@ -19,7 +19,7 @@ pub fn stats(snapshot: &Snapshot<'_>) -> String {
 
 fn one(out: &mut String, name: &dyn Display, counters: &VrrpCounters) {
     // A label without a number starts a section.
-    let lines: [(&str, Option<u64>); 18] = [
+    let lines: [(&str, Option<u64>); 25] = [
         ("  Advertisements", None),
         ("    Received", Some(counters.advert_rcvd)),
         ("    Sent", Some(counters.advert_sent)),
@@ -38,6 +38,13 @@ fn one(out: &mut String, name: &dyn Display, counters: &VrrpCounters) {
         ("    Invalid Type", Some(counters.invalid_authtype)),
         ("    Type Mismatch", Some(counters.authtype_mismatch)),
         ("    Failure", Some(counters.auth_failure)),
+        ("  Authentication Extension Errors", None),
+        ("    Missing", Some(counters.auth_ext_missing)),
+        ("    Malformed", Some(counters.auth_ext_malformed)),
+        ("    Unknown Key", Some(counters.auth_ext_unknown_key)),
+        ("    Invalid HMAC", Some(counters.auth_ext_failure)),
+        ("    Stale", Some(counters.auth_ext_stale)),
+        ("    Replay", Some(counters.auth_ext_replay)),
         ("  Priority Zero", None),
         ("    Received", Some(counters.pri_zero_rcvd)),
         ("    Sent", Some(counters.pri_zero_sent)),

@@ -8,7 +8,8 @@ use super::lines::{Escaped, Quoted};
 use super::notify::notify;
 use super::page::Page;
 use super::{Instance, Interface, PriorityPart, ScriptState, Snapshot};
-use crate::config::model::{self, Track, Tracked};
+use crate::config::model::{self, ParamMatch, Track, Tracked};
+use crate::types::VrrpState;
 
 /// `weight 10 reverse`, as in the configuration.
 struct Weight<'a>(&'a Track);
@@ -124,11 +125,19 @@ pub(super) fn groups(page: &mut Page, snapshot: &Snapshot<'_>) {
     for group in &snapshot.groups {
         let name = Escaped(&group.conf.name);
         page.title("VRRP Sync Group", &format_args!("{name}, {}", group.state));
+        let members = group.conf.members.iter();
+        let members = members.filter_map(|member| snapshot.instances.get(member.0));
+        let in_state = |state| members.clone().filter(|one| one.state == state).count();
+        let (fault, init) = (in_state(VrrpState::Fault), in_state(VrrpState::Init));
+        page.line(&format_args!(
+            "Num member fault {fault}, num member init {init}"
+        ));
+        if group.conf.tracking_weight {
+            page.line(&"sync group tracking weight set");
+        }
         page.line(&"VRRP member instances :");
-        for member in &group.conf.members {
-            if let Some(instance) = snapshot.instances.get(member.0) {
-                page.item(&Escaped(&instance.conf.name));
-            }
+        for instance in members {
+            page.item(&Escaped(&instance.conf.name));
         }
         notify(page, &group.conf.notify);
     }
@@ -142,6 +151,7 @@ pub(super) fn scripts(page: &mut Page, snapshot: &Snapshot<'_>) {
         page.pair("Command", &Quoted(&conf.command));
         page.pair("Interval", &format_args!("{} sec", Short(conf.interval)));
         page.pair("Timeout", &format_args!("{} sec", Short(conf.timeout)));
+        weight(page, snapshot, &Tracked::Script(at));
         page.pair("Rise", &conf.rise);
         page.pair("Fall", &conf.fall);
         page.pair("Result", &script.result);
@@ -150,6 +160,7 @@ pub(super) fn scripts(page: &mut Page, snapshot: &Snapshot<'_>) {
             (None, true) => "failed",
             (None, false) => "unknown",
         };
+        page.pair("Insecure", &"no");
         page.pair("Init state", &init);
         let good = script.up.unwrap_or(false);
         page.pair("Status", &if good { "GOOD" } else { "BAD" });
@@ -172,6 +183,7 @@ pub(super) fn files(page: &mut Page, snapshot: &Snapshot<'_>) {
         page.title("Track file", &Escaped(&conf.name));
         page.pair("File", &Escaped(&conf.path));
         page.pair("Status", &file.value.unwrap_or(0));
+        weight(page, snapshot, &Tracked::File(index));
         trackers(page, snapshot, &Tracked::File(index));
     }
 }
@@ -183,6 +195,7 @@ pub(super) fn processes(page: &mut Page, snapshot: &Snapshot<'_>) {
         page.title("VRRP Track process", &Escaped(&conf.name));
         page.pair("Process", &Escaped(&conf.process));
         parameters(page, conf);
+        page.pair("Param match", &match_word(conf));
         page.pair("Min processes", &conf.quorum);
         if let Some(most) = conf.quorum_max {
             page.pair("Max processes", &most);
@@ -192,8 +205,36 @@ pub(super) fn processes(page: &mut Page, snapshot: &Snapshot<'_>) {
         let (gone, new) = (conf.terminate_delay, conf.fork_delay);
         page.pair("Terminate delay", &format_args!("{}s", Seconds(gone)));
         page.pair("Fork delay", &format_args!("{}s", Seconds(new)));
+        let not = if process.timer { "" } else { "not " };
+        page.line(&format_args!("Fork delay timer {not}running"));
+        page.line(&format_args!("Terminate delay timer {not}running"));
         page.pair("Full command", &conf.full_command);
         trackers(page, snapshot, &Tracked::Process(at));
+    }
+}
+
+/// The weight with which an object is tracked; keepalived has it in the object, ours in each track.
+fn weight(page: &mut Page, snapshot: &Snapshot<'_>, what: &Tracked) {
+    let tracks = snapshot.instances.iter().flat_map(|one| &one.conf.tracks);
+    let first = tracks.into_iter().find(|track| track.object == *what);
+    match first {
+        Some(Track {
+            weight, reverse, ..
+        }) => {
+            let reverse = if *reverse { " reverse" } else { "" };
+            page.pair("Weight", &format_args!("{weight}{reverse}"));
+        }
+        None => page.pair("Weight", &0),
+    }
+}
+
+/// `param_match` in keepalived's words.
+pub(super) fn match_word(conf: &model::TrackProcess) -> &'static str {
+    match (&conf.params, conf.param_match) {
+        (None, _) => "none",
+        (Some(_), ParamMatch::Exact) => "exact",
+        (Some(_), ParamMatch::Initial) => "initial",
+        (Some(_), ParamMatch::Partial) => "partial",
     }
 }
 

@@ -100,6 +100,8 @@ impl Engine {
                 name: &link.name,
                 index: link.index.0,
                 mac: link.mac,
+                mtu: link.mtu,
+                flags: link.flags.0,
                 up: link.is_up(),
                 addresses: link.addrs.iter().map(|present| present.cidr).collect(),
                 down_delay,

@@ -10,7 +10,7 @@ use crate::engine::shared::Shared;
 use crate::engine::system::{System, error_text};
 use crate::netlink::{Batch, addr, link};
 use crate::types::{Family, InstanceId, Instant};
-use crate::vrrp::Event;
+use crate::vrrp::{Event, Reason};
 
 /// Exists if the kernel supports modules.
 const MODULES: &str = "/proc/modules";
@@ -80,6 +80,7 @@ impl Engine {
             return;
         };
         router.start_at = Some(cx.now.after(startup_delay));
+        router.since = router.since.or(Some((cx.now, Reason::Startup)));
         self.start_if_ready(cx, id);
         self.flush(cx);
         let waits = |router: &&Router| router.start_at.is_some();

@@ -51,6 +51,10 @@ pub(crate) struct Interface {
     /// When `debounced_up` becomes `oper_up`.
     debounce_until: Option<Instant>,
     pub(crate) mac: Option<Mac>,
+    /// For dumps.
+    pub(crate) mtu: Option<u32>,
+    /// For dumps.
+    pub(crate) flags: LinkFlags,
     pub(crate) kind: LinkKind,
     /// The interface below a macvlan or VLAN; `None` if it is in another network namespace.
     pub(crate) parent: Option<IfIndex>,
@@ -269,6 +273,8 @@ impl Interfaces {
                     debounced_up: oper_up,
                     debounce_until: None,
                     mac: event.mac,
+                    mtu: event.mtu,
+                    flags: event.flags,
                     parent: event.parent,
                     kind: LinkKind::new(event.kind.unwrap_or_default()),
                     master: event.master,
@@ -292,6 +298,8 @@ impl Interfaces {
         link.oper_up = oper_up;
         link.name = name;
         link.mac = event.mac;
+        link.mtu = event.mtu.or(link.mtu);
+        link.flags = event.flags;
         link.parent = event.parent;
         link.master = event.master;
         link.group = event.group;

@@ -109,6 +109,7 @@ impl Processes {
             conf: &one.conf,
             count: one.quorum.counted(),
             up: one.quorum.verdict(),
+            timer: one.quorum.next_deadline().is_some(),
         })
     }
 

@@ -303,8 +303,11 @@ fn labels(ctx: &Ctx) -> Outcome {
             assert_eq!(known.get(label), labels.get(label), "{name} {label}");
         }
     }
-    let keys = |stats: &BTreeMap<(String, String), u64>| stats.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(keys(&ours.1), keys(&theirs.1), "the statistics to the mail");
+    // keepalived 2.2 has no block for auth_hmac.
+    let ours_alone =
+        |(section, _): &&(String, String)| section != "Authentication Extension Errors";
+    let own: Vec<_> = ours.1.keys().filter(ours_alone).collect();
+    assert_eq!(own, theirs.1.keys().collect::<Vec<_>>(), "the statistics");
 
     let theirs = theirs.2.as_array().expect("a list");
     for (nth, instance) in theirs.iter().enumerate() {
