@@ -23,6 +23,7 @@ mod routes;
 mod scripts;
 mod servers;
 mod services;
+mod side_by_side;
 mod support;
 mod takeover;
 mod transports;
@@ -61,6 +62,7 @@ fn main() {
         checks::TESTS,
         servers::TESTS,
         services::TESTS,
+        side_by_side::TESTS,
     ]
     .concat();
     suite::main(&tests);
