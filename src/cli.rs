@@ -4,18 +4,19 @@
 //! meaning in a single process are accepted, collected in [`Options::ignored`], and logged with
 //! `-D`. An option that would run another program is refused. Values are written as for getopt: an
 //! optional one must be attached (`-tFILE`, `--config-test=FILE`); short options can be combined
-//! (`-nlD`).
+//! (`-nlD`), long ones abbreviated.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use lexopt::{Arg, Parser};
 
-use crate::types::Subsystems;
+use crate::types::{CalledAs, Subsystems, umask};
 
-/// The configuration without `-f`.
+/// The configuration without `-f`, unless called `keepalived`.
 pub const DEFAULT_CONFIG: &str = "/etc/vrrpd.conf";
-/// The configuration without `-f`, if [`DEFAULT_CONFIG`] does not exist: keepalived's.
+/// The configuration without `-f` if called `keepalived`, or if [`DEFAULT_CONFIG`] does not exist.
 pub const FALLBACK_CONFIG: &str = "/etc/keepalived/keepalived.conf";
 /// The log file of `-g` without a value.
 pub const DEFAULT_LOG_FILE: &str = "/var/log/vrrpd.log";
@@ -30,12 +31,13 @@ pub enum Request {
     /// `--signum`: print the number of the signal with this name.
     Signum(String),
     /// `-h`.
-    Help,
+    Help(CalledAs),
     /// `-v`.
-    Version,
+    Version(CalledAs),
     /// `uci2conf`, with its arguments.
     Uci(Vec<OsString>),
-    /// `genhash`, or `-T` as the first option, with its arguments.
+    /// `genhash`, as the name of the program or the first argument, or `-T` as the first option,
+    /// with its arguments.
     Genhash(Vec<OsString>),
 }
 
@@ -53,6 +55,8 @@ pub enum Format {
 /// The options of a command line.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Options {
+    /// The name that the program was called by.
+    pub called_as: CalledAs,
     /// `-f`; `None`: [`DEFAULT_CONFIG`], else [`FALLBACK_CONFIG`].
     pub config: Option<String>,
     /// `-n`: stay in the foreground.
@@ -77,6 +81,10 @@ pub struct Options {
     pub dump_conf: bool,
     /// `-p`.
     pub pid_file: Option<String>,
+    /// `-r`: pid file for programs that look for keepalived's VRRP process.
+    pub vrrp_pid_file: Option<String>,
+    /// `-c`: the same for its process of health checks.
+    pub checkers_pid_file: Option<String>,
     /// `-i`: the id that selects `@ID` lines.
     pub config_id: Option<String>,
     /// `-V`: leave addresses in place when stopping.
@@ -85,6 +93,8 @@ pub struct Options {
     pub dont_release_ipvs: bool,
     /// `-P` or `-C`: the part of the configuration that is used.
     pub subsystems: Subsystems,
+    /// `--all`: write both even if that part has no configuration.
+    pub all: bool,
     /// `-u`: file mode creation mask.
     pub umask: Option<u16>,
     /// `--seccomp`: allow only the system calls that the daemon uses.
@@ -203,8 +213,12 @@ static TABLE: &[Row] = &[
         "log the instances at the start"),
     row('p', "pid", Required("FILE"), Text(|o, v| o.pid_file = Some(v.to_owned())),
         "pid file (default /run/vrrpd.pid)"),
+    row('r', "vrrp_pid", Required("FILE"), Text(|o, v| o.vrrp_pid_file = given(v)),
+        "another pid file, if VRRP is configured"),
+    row('c', "checkers_pid", Required("FILE"), Text(|o, v| o.checkers_pid_file = given(v)),
+        "another pid file, if virtual servers are"),
     row('u', "umask", Required("MASK"), Parsed(set_umask),
-        "file mode creation mask, in octal"),
+        "file mode creation mask: 0177, 0x7f, 127\nor IRWXG|IRWXO"),
     row('s', "namespace", Required("NAME"), Text(|o, v| o.namespace = Some(v.to_owned())),
         "network namespace to run in (ip-netns(8))"),
     long_only("seccomp", Value::None, Flag(|o| o.seccomp = true),
@@ -217,6 +231,8 @@ static TABLE: &[Row] = &[
         "run VRRP only, no virtual servers"),
     row('C', "check", Value::None, Flag(|o| o.check = true),
         "run virtual servers only, no VRRP"),
+    long_only("all", Value::None, Flag(|o| o.all = true),
+        "run both, and write the files of -r and -c\nwhatever is configured"),
     long_only("signum", Required("NAME"), Text(|o, v| o.signum = Some(v.to_owned())),
         "print the number of a signal: STOP,\nRELOAD, DATA, STATS, STATS_CLEAR, JSON,\nTDUMP, RESTART"),
     row('v', "version", Value::None, Flag(|o| o.version = true),
@@ -224,13 +240,10 @@ static TABLE: &[Row] = &[
     row('h', "help", Value::None, Flag(|o| o.help = true),
         "print this help"),
 
-    long_only("all", Value::None, Flag(|o| (o.vrrp, o.check) = (true, true)), ""),
     unused(Some('B'), "no_bfd", Value::None, Ignored("BFD is not part of this release")),
     unused(Some('R'), "dont-respawn", Value::None, Ignored("vrrpd has no child daemons to restart")),
     unused(Some('X'), "release-vips", Value::None, Ignored("addresses are always removed when stopping")),
-    unused(Some('r'), "vrrp_pid", Required("FILE"), Ignored("vrrpd is one process with one pid file, see -p")),
-    unused(Some('c'), "checkers_pid", Required("FILE"), Ignored("vrrpd is one process with one pid file, see -p")),
-    unused(Some('b'), "bfd_pid", Required("FILE"), Ignored("vrrpd is one process with one pid file, see -p")),
+    unused(Some('b'), "bfd_pid", Required("FILE"), Ignored("BFD is not part of this release")),
     unused(Some('a'), "address-monitoring", Value::None, Ignored("changes of other addresses are not logged")),
     unused(Some('x'), "snmp", Value::None, Ignored("SNMP is not part of vrrpd")),
     unused(Some('A'), "snmp-agent-socket", Required("FILE"), Ignored("SNMP is not part of vrrpd")),
@@ -245,46 +258,80 @@ static TABLE: &[Row] = &[
     unused(Some('T'), "genhash", Value::None, Refused("must be the first option, followed by those of genhash")),
 ];
 
-/// Reads the arguments (without the program name).
+/// Reads the arguments, of which the first is the program name.
 ///
 /// # Errors
 /// The message to print.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String> {
     let mut args = args.into_iter().peekable();
+    let program = args.next().unwrap_or_default();
+    let program = Path::new(&program).file_name().unwrap_or_default();
     let genhash = ["genhash", "-T", "--genhash"];
-    if args
-        .next_if(|first| genhash.iter().any(|name| first == *name))
-        .is_some()
+    if program == "genhash"
+        || args
+            .next_if(|first| genhash.iter().any(|name| first == *name))
+            .is_some()
     {
         return Ok(Request::Genhash(args.collect()));
     }
     if args.next_if(|first| first == "uci2conf").is_some() {
         return Ok(Request::Uci(args.collect()));
     }
-    let mut options = Options::default();
+    let mut options = Options {
+        called_as: match program == "keepalived" {
+            true => CalledAs::Keepalived,
+            false => CalledAs::Vrrpd,
+        },
+        ..Options::default()
+    };
     let mut parser = Parser::from_args(args);
     while let Some(arg) = parser.next().map_err(|error| explain(&error))? {
-        let (typed, found) = match arg {
+        let (typed, row) = match arg {
             Arg::Short(letter) => (
                 format!("-{letter}"),
                 TABLE.iter().find(|row| row.short == Some(letter)),
             ),
-            Arg::Long(name) => {
-                // keepalived uses both spellings (--no_bfd, --no-syslog); both are accepted for
-                // all.
-                let same = |row: &&Row| row.long.replace('_', "-") == name.replace('_', "-");
-                (format!("--{name}"), TABLE.iter().find(same))
-            }
+            Arg::Long(name) => (format!("--{name}"), long(name)?),
             Arg::Value(word) => {
-                return Err(format!("unexpected argument '{}'", word.to_string_lossy()));
+                let message = format!("unexpected argument '{}'", word.to_string_lossy());
+                // keepalived runs without it.
+                if options.called_as == CalledAs::Vrrpd {
+                    return Err(message);
+                }
+                options.ignored.push(format!("{message}; ignored"));
+                continue;
             }
         };
-        let Some(row) = found else {
+        let Some(row) = row else {
             return Err(format!("unknown option {typed}; -h lists the options"));
         };
         apply(&mut options, row, &typed, &mut parser)?;
     }
     decide(options)
+}
+
+/// The option with this long name, or whose name alone begins with it, as for getopt_long(3).
+///
+/// # Errors
+/// Several names begin with it.
+fn long(name: &str) -> Result<Option<&'static Row>, String> {
+    // keepalived uses both spellings (--no_bfd, --no-syslog); both are accepted for all.
+    let name = name.replace('_', "-");
+    let rows = || TABLE.iter().map(|row| (row, row.long.replace('_', "-")));
+    if let Some((row, _)) = rows().find(|(_, long)| *long == name) {
+        return Ok(Some(row));
+    }
+    // Ours must not make an abbreviation of one of keepalived's ambiguous.
+    let mut found =
+        rows().filter(|(_, long)| long.starts_with(&name) && !long.starts_with("config-test-"));
+    let first = found.next();
+    match (first, found.next()) {
+        (Some((one, _)), Some((other, _))) => Err(format!(
+            "--{name} may be --{} or --{}; write more of it",
+            one.long, other.long
+        )),
+        (first, _) => Ok(first.map(|(row, _)| row)),
+    }
 }
 
 fn apply(options: &mut Options, row: &Row, typed: &str, parser: &mut Parser) -> Result<(), String> {
@@ -308,10 +355,10 @@ fn apply(options: &mut Options, row: &Row, typed: &str, parser: &mut Parser) -> 
 /// to a long line.
 fn decide(mut options: Options) -> Result<Request, String> {
     if options.help {
-        return Ok(Request::Help);
+        return Ok(Request::Help(options.called_as));
     }
     if options.version {
-        return Ok(Request::Version);
+        return Ok(Request::Version(options.called_as));
     }
     if let Some(name) = options.signum.take() {
         return Ok(Request::Signum(name));
@@ -320,6 +367,7 @@ fn decide(mut options: Options) -> Result<Request, String> {
         return Ok(Request::ConfigTest(options));
     }
     options.subsystems = match (options.vrrp, options.check) {
+        _ if options.all => Subsystems::All,
         (true, false) => Subsystems::Vrrp,
         (false, true) => Subsystems::VirtualServers,
         (true, true) | (false, false) => Subsystems::All,
@@ -374,11 +422,13 @@ fn set_format(options: &mut Options, value: &str) -> Result<(), String> {
 }
 
 fn set_umask(options: &mut Options, value: &str) -> Result<(), String> {
-    match u16::from_str_radix(value, 8) {
-        Ok(mask) if mask <= 0o777 => options.umask = Some(mask),
-        _ => return Err(format!("'{value}' is not an octal number up to 777")),
+    options.umask = umask(value);
+    match options.umask {
+        Some(_) => Ok(()),
+        None => Err(format!(
+            "'{value}' is not a mask such as 0177 or IRGRP|IROTH"
+        )),
     }
-    Ok(())
 }
 
 /// Syslog facilities from number 0 on (RFC 3164 section 4.1.1). `local0` is 16.
@@ -455,18 +505,25 @@ pub fn help() -> String {
     out
 }
 
-/// The text for `-v`, with the names of the features that are built in.
+/// The text for `-v`, with the names of the features that are built in; for programs that expect
+/// keepalived, in its form.
 #[must_use]
-pub fn version(features: &str) -> String {
+pub fn version(called_as: CalledAs, features: &str) -> String {
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+    if called_as == CalledAs::Keepalived {
+        let json = if cfg!(feature = "json") {
+            " --enable-json"
+        } else {
+            ""
+        };
+        return format!("Keepalived v2.2.8 (vrrpd/{VERSION})\n\nconfigure options:{json}\n");
+    }
     let features = if features.is_empty() {
         "none"
     } else {
         features
     };
-    format!(
-        "vrrpd {}\nfeatures: {features}\nlicense: MIT OR Apache-2.0\n",
-        env!("CARGO_PKG_VERSION")
-    )
+    format!("vrrpd {VERSION}\nfeatures: {features}\nlicense: MIT OR Apache-2.0\n")
 }
 
 #[cfg(test)]

@@ -473,3 +473,79 @@ fn relative_paths_refer_to_the_directory_of_the_caller() {
     let log = fs::read_to_string(files.path("log")).expect("in the scratch directory");
     assert!(log.contains("Stopped vrrpd"), "{log}");
 }
+
+// ---- under the name keepalived ----
+
+/// A link to the program by this name.
+fn link(files: &Files, name: &str) -> String {
+    let path = files.path(name);
+    std::os::unix::fs::symlink(VRRPD, &path).expect("a link");
+    path
+}
+
+#[test]
+fn called_keepalived_version_and_help_go_to_standard_error() {
+    let files = Files::new("named-version");
+    let program = link(&files, "keepalived");
+    for (option, first) in [("-v", "Keepalived v2.2.8 (vrrpd/"), ("-h", "vrrpd: VRRP")] {
+        let output = Command::new(&program).arg(option).output().expect("runs");
+        assert_eq!(code(&output), 0, "{option}");
+        assert_eq!(stdout(&output), "", "{option}");
+        assert!(stderr(&output).starts_with(first), "{option}");
+    }
+}
+
+#[test]
+fn called_keepalived_its_configuration_is_the_default() {
+    let files = Files::new("named-default");
+    let program = link(&files, "keepalived");
+    if std::path::Path::new("/etc/keepalived/keepalived.conf").exists() {
+        skip(
+            "called_keepalived_its_configuration_is_the_default",
+            "there is one",
+        );
+        return;
+    }
+    let output = Command::new(&program).arg("-t").output().expect("runs");
+    assert_eq!(code(&output), 4);
+    let want = "cannot read the configuration /etc/keepalived/keepalived.conf: ";
+    assert!(stderr(&output).contains(want), "{}", stderr(&output));
+}
+
+#[test]
+fn called_genhash_it_is_that() {
+    let files = Files::new("named-genhash");
+    let program = link(&files, "genhash");
+    let output = Command::new(&program).arg("-h").output().expect("runs");
+    let both = stdout(&output) + &stderr(&output);
+    assert!(both.contains("genhash"), "{both}");
+    assert_eq!(output.status.success(), cfg!(feature = "lvs"), "{both}");
+}
+
+#[test]
+fn further_pid_files_follow_the_configuration() {
+    let files = Files::new("extra-pid-files");
+    let [vrrp, checkers] = ["vrrp.pid", "checkers.pid"].map(|name| files.path(name));
+    let line = format!("-n {} -r {vrrp} -c {checkers}", files.options());
+    let Some(command) = isolated("further_pid_files_follow_the_configuration", &line) else {
+        return;
+    };
+    let exists = |path: &str| std::path::Path::new(path).exists();
+    let mut daemon = Running::start(command, &files);
+    wait_until("the file of -r", || {
+        let own = fs::read_to_string(files.path("pid")).expect("read");
+        fs::read_to_string(&vrrp).is_ok_and(|text| text == own)
+    });
+    assert!(!exists(&checkers), "no virtual servers");
+    let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(&vrrp).expect("there"));
+    assert_eq!(mode & 0o777, 0o644, "other users read it");
+    assert_eq!(daemon.stop(), 0);
+    assert!(!exists(&vrrp));
+
+    let line = format!("-n {} -c {checkers} --all", files.options());
+    let command = isolated("further_pid_files_follow_the_configuration", &line).expect("as before");
+    let mut daemon = Running::start(command, &files);
+    wait_until("the file of -c", || exists(&checkers));
+    assert_eq!(daemon.stop(), 0);
+    assert!(!exists(&checkers) && !exists(&vrrp));
+}

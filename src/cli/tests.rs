@@ -3,7 +3,12 @@
 use super::*;
 
 fn parse_line(line: &str) -> Result<Request, String> {
-    parse(line.split_whitespace().map(OsString::from))
+    parse_as("vrrpd", line)
+}
+
+fn parse_as(program: &str, line: &str) -> Result<Request, String> {
+    let words = [program].into_iter().chain(line.split_whitespace());
+    parse(words.map(OsString::from))
 }
 
 /// The options of a line that starts the daemon.
@@ -112,19 +117,90 @@ fn genhash_gets_all_arguments_after_it() {
 }
 
 #[test]
-fn umask_is_octal() {
-    assert_eq!(run("-u 027").umask, Some(0o027));
-    assert_eq!(run("--umask=0177").umask, Some(0o177));
+fn umask_has_every_form_of_keepalived() {
+    for (line, want) in [
+        ("-u 027", 0o027),
+        ("--umask=0177", 0o177),
+        ("-u0x12", 0o22),
+        ("-u 18", 0o22),
+        ("--umask IRGRP|IROTH", 0o44),
+    ] {
+        assert_eq!(run(line).umask, Some(want), "{line}");
+    }
+}
+
+#[test]
+fn long_options_can_be_abbreviated() {
+    let want = run("-n -f /x --checkers_pid=/c --vrrp-pid=/v -V");
+    let line = "--dont-f --use=/x --checkers /c --vrrp_p=/v --dont_release-v";
+    assert_eq!(run(line), want);
+    for (line, want) in [
+        (
+            "--u=/x",
+            "--u may be --use-file or --umask; write more of it",
+        ),
+        (
+            "--ch",
+            "--ch may be --checkers_pid or --check; write more of it",
+        ),
+        ("--x", "unknown option --x; -h lists the options"),
+    ] {
+        assert_eq!(parse_line(line), Err(want.to_owned()));
+    }
+    // An option of ours does not take abbreviations away.
+    let test = |line| matches!(parse_line(line), Ok(Request::ConfigTest(_)));
+    assert!(test("--config-t") && test("--config-t=/r"));
+    assert_eq!(
+        parse_line("--signu=JSON"),
+        Ok(Request::Signum("JSON".to_owned()))
+    );
+    assert_eq!(run("--vrrp").subsystems, Subsystems::Vrrp, "not --vrrp_pid");
+}
+
+#[test]
+fn the_name_of_the_program_decides_on_what_it_is() {
+    for program in ["keepalived", "/usr/sbin/keepalived", "./keepalived"] {
+        let got = parse_as(program, "-v");
+        assert_eq!(got, Ok(Request::Version(CalledAs::Keepalived)), "{program}");
+    }
+    let want = ["-s", "x"].map(OsString::from).to_vec();
+    let got = parse_as("/usr/bin/genhash", "-s x");
+    assert_eq!(got, Ok(Request::Genhash(want)));
+    // keepalived reports further arguments and runs.
+    match parse_as("keepalived", "-n word") {
+        Ok(Request::Run(options)) => {
+            assert_eq!(options.called_as, CalledAs::Keepalived);
+            assert_eq!(options.ignored, ["unexpected argument 'word'; ignored"]);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn called_keepalived_the_version_has_its_form() {
+    let text = version(CalledAs::Keepalived, "");
+    let mut lines = text.lines();
+    let first = lines
+        .next()
+        .and_then(|line| line.strip_prefix("Keepalived v2.2.8 ("));
+    let inner = first.and_then(|rest| rest.strip_suffix(')'));
+    assert!(inner.is_some_and(|inner| !inner.contains(' ')), "{text}");
+    assert_eq!(lines.next(), Some(""));
+    let options = lines
+        .next()
+        .and_then(|line| line.strip_prefix("configure options:"));
+    let has_json = options.is_some_and(|options| options.contains("--enable-json"));
+    assert_eq!(has_json, cfg!(feature = "json"), "{text}");
 }
 
 #[test]
 fn options_without_effect_are_collected_with_the_reason() {
-    let options = run("-n -x --checkers-pid=/run/c.pid -R --no-bfd");
+    let options = run("-n -x --bfd-pid=/run/b.pid -R --no-bfd");
     assert_eq!(
         options.ignored,
         [
             "-x: SNMP is not part of vrrpd; ignored",
-            "--checkers-pid: vrrpd is one process with one pid file, see -p; ignored",
+            "--bfd-pid: BFD is not part of this release; ignored",
             "-R: vrrpd has no child daemons to restart; ignored",
             "--no-bfd: BFD is not part of this release; ignored",
         ]
@@ -144,8 +220,14 @@ fn every_error_gives_one_message() {
         ("--dont-fork=yes", "--dont-fork takes no value"),
         ("vrrpd.conf", "unexpected argument 'vrrpd.conf'"),
         ("-S 8", "-S: '8' is neither 0 to 7 nor a syslog facility"),
-        ("-u 9", "-u: '9' is not an octal number up to 777"),
-        ("-u 1000", "-u: '1000' is not an octal number up to 777"),
+        (
+            "-u 09",
+            "-u: '09' is not a mask such as 0177 or IRGRP|IROTH",
+        ),
+        (
+            "-u 1000",
+            "-u: '1000' is not a mask such as 0177 or IRGRP|IROTH",
+        ),
         (
             "--config-test-format=xml",
             "--config-test-format: 'xml' is neither text nor json",
@@ -179,8 +261,12 @@ fn a_subsystem_runs_alone_if_it_is_the_only_one_requested() {
 
 #[test]
 fn help_comes_before_version_and_both_before_all_other_options() {
-    assert_eq!(parse_line("-n -t -v -h"), Ok(Request::Help));
-    assert_eq!(parse_line("-t -f x -v"), Ok(Request::Version));
+    assert_eq!(
+        parse_line("-n -t -v -h"),
+        Ok(Request::Help(CalledAs::Vrrpd))
+    );
+    let version = Ok(Request::Version(CalledAs::Vrrpd));
+    assert_eq!(parse_line("-t -f x -v"), version);
     assert_eq!(
         parse_line("-n --signum=STOP"),
         Ok(Request::Signum("STOP".to_owned()))

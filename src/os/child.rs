@@ -31,7 +31,7 @@ use nix::unistd::{self, dup2_stderr, dup2_stdin, dup2_stdout, getppid, setpgid};
 use super::child_privileges::{self, Refusal};
 use super::host::own_user;
 use super::path_check::{self, PathError};
-use super::{executable, sd_notify};
+use super::{executable, sched, sd_notify};
 use crate::config::model::{Command, User};
 use crate::engine::system::{Exit, Kill, Pid};
 use crate::sys::{self, Words};
@@ -140,7 +140,7 @@ impl Children {
             let _ = setpgid(me, me);
             sys::default_signals();
             let _ = SigSet::empty().thread_set_mask();
-            let _ = umask(Mode::from_bits_truncate(0o022));
+            let _ = umask(sched::child_umask());
             redirect_to_null();
             for (limit, at_start) in RAISED.into_iter().zip(self.limits) {
                 if let Some((soft, hard)) = at_start {

@@ -3,11 +3,12 @@
 
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
+use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::host::own_user;
-use super::open_file::require_regular;
+use super::open_file::{self, require_regular};
 use super::path_check;
 use crate::config::Program;
 use crate::config::model::User;
@@ -22,9 +23,8 @@ pub(super) fn find(name: &str, user: User) -> Result<Program, String> {
         let path = std::path::absolute(name).map_err(|error| error_text(&error))?;
         return check(&path, user);
     }
-    let dirs = std::env::var_os("PATH").unwrap_or_else(|| OsString::from(DEFAULT_PATH));
     let mut why = "no such program in the PATH".to_owned();
-    for dir in std::env::split_paths(&dirs) {
+    for dir in std::env::split_paths(&search_path()) {
         let path = dir.join(name);
         // What a relative directory in PATH refers to depends on where the daemon was started.
         if !dir.is_absolute() || !path.exists() {
@@ -36,6 +36,22 @@ pub(super) fn find(name: &str, user: User) -> Result<Program, String> {
         }
     }
     Err(why)
+}
+
+fn search_path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_else(|| OsString::from(DEFAULT_PATH))
+}
+
+/// The path of this program, which was called by this name: the one in the PATH if it leads here.
+pub(super) fn own_path(name: &Path) -> io::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let data = fs::metadata(&own)?;
+    let is_own = |path: &PathBuf| fs::metadata(path).is_ok_and(|it| open_file::is_same(&it, &data));
+    let dirs = search_path();
+    Ok(std::env::split_paths(&dirs)
+        .map(|dir| dir.join(name))
+        .find(|path| path.is_absolute() && is_own(path))
+        .unwrap_or(own))
 }
 
 fn check(path: &Path, user: User) -> Result<Program, String> {

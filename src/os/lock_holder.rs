@@ -104,7 +104,7 @@ fn has_open(pid: u32, path: &Path) -> bool {
 }
 
 /// The pid in a pid file that no other user can have written.
-fn named_in(pid_file: &Path) -> Option<u32> {
+pub(super) fn named_in(pid_file: &Path) -> Option<u32> {
     let mut text = String::new();
     let file = open_file::trusted(pid_file).ok()?;
     file.take(16).read_to_string(&mut text).ok()?;

@@ -25,6 +25,7 @@ use super::log_sink::{LostLines, Sink, writable};
 use super::syslog::{DEV_LOG, Syslog};
 use crate::engine::system::error_text;
 use crate::sys;
+use crate::types::CalledAs;
 
 /// Level and destinations of the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,6 +42,8 @@ pub struct Settings {
     pub facility: Option<u8>,
     /// `-g`.
     pub file: Option<PathBuf>,
+    /// Decides on the program that syslog is told.
+    pub called_as: CalledAs,
 }
 
 /// Starts logging. Returns a notice for the user if syslog is missing and the log goes elsewhere.
@@ -51,6 +54,7 @@ pub fn init(settings: &Settings) -> Result<Option<String>, String> {
     let (sinks, notice) = Sinks::open(settings, Path::new(DEV_LOG))?;
     let logger = Logger {
         level: settings.level,
+        called_as: settings.called_as,
         sinks: Mutex::new(sinks),
     };
     // Leaked because it lives as long as the process. A second call changes nothing.
@@ -66,6 +70,7 @@ pub const ON_STDERR: &str = "stderr";
 
 struct Logger {
     level: LevelFilter,
+    called_as: CalledAs,
     sinks: Mutex<Sinks>,
 }
 
@@ -81,6 +86,7 @@ impl Log for Logger {
         // The lock is held only if this line reports a panic while another line is written.
         if let Ok(mut sinks) = self.sinks.try_lock() {
             let line = Line {
+                tag: tag(self.called_as, record.target()),
                 level: record.level(),
                 time: LocalTime::now(),
                 text: printable(*record.args()),
@@ -165,7 +171,7 @@ impl Sinks {
             file.line(&line.to_string());
         }
         if let Some(syslog) = &mut self.syslog {
-            syslog.line(line.level, &line.time, &line.text);
+            syslog.line(line.tag, line.level, &line.time, &line.text);
         }
     }
 }
@@ -204,6 +210,8 @@ impl Terminal {
 
 /// A log line.
 struct Line {
+    /// Name of the program for syslog.
+    tag: &'static str,
     level: Level,
     time: LocalTime,
     /// As of [`printable`].
@@ -212,10 +220,29 @@ struct Line {
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Line { level, time, text } = self;
+        let Line {
+            level, time, text, ..
+        } = self;
         write!(f, "{level:<5} [{time}] {text}")
     }
 }
+
+/// The program that syslog is told, from the target of a line. keepalived is several processes, and
+/// log rules tell them apart.
+fn tag(called_as: CalledAs, target: &str) -> &'static str {
+    let is_of = |rooms: &[&str]| rooms.iter().any(|room| target.starts_with(room));
+    match called_as {
+        CalledAs::Vrrpd => "vrrpd",
+        CalledAs::Keepalived if is_of(HEALTH_CHECKS) => "Keepalived_healthcheckers",
+        CalledAs::Keepalived if is_of(PARENT) => "Keepalived",
+        CalledAs::Keepalived => "Keepalived_vrrp",
+    }
+}
+
+/// Targets of lines about virtual servers.
+const HEALTH_CHECKS: &[&str] = &["vrrpd::engine::lvs", "vrrpd::os::lvs", "vrrpd::check"];
+/// Targets of lines about the process and its configuration.
+const PARENT: &[&str] = &["vrrpd::run", "vrrpd::os", "config", ON_STDERR];
 
 /// Maximum length of the text in bytes: with priority, time and name it fits the 1,024 of a syslog
 /// message.
@@ -350,6 +377,29 @@ mod tests {
     }
 
     #[test]
+    fn syslog_is_told_which_process_of_keepalived_would_have_written_a_line() {
+        use CalledAs::{Keepalived, Vrrpd};
+        for (called_as, target, want) in [
+            (Vrrpd, "vrrpd::engine::lvs::messages", "vrrpd"),
+            (
+                Keepalived,
+                "vrrpd::engine::lvs::messages",
+                "Keepalived_healthcheckers",
+            ),
+            (
+                Keepalived,
+                "vrrpd::engine::instance::messages",
+                "Keepalived_vrrp",
+            ),
+            (Keepalived, "script", "Keepalived_vrrp"),
+            (Keepalived, "vrrpd::run::serve", "Keepalived"),
+            (Keepalived, "config", "Keepalived"),
+        ] {
+            assert_eq!(tag(called_as, target), want, "{target}");
+        }
+    }
+
+    #[test]
     fn times_are_formatted_for_files_and_for_syslog() {
         let time = LocalTime {
             year: 2026,
@@ -376,6 +426,7 @@ mod tests {
             syslog: true,
             facility: None,
             file: None,
+            called_as: CalledAs::Vrrpd,
         };
         let file = Some(scratch.path("file"));
         let console = |sinks: &Sinks| sinks.console.is_some() || sinks.terminal.is_some();
@@ -429,6 +480,7 @@ mod tests {
             syslog: false,
             facility: None,
             file: Some(PathBuf::from("/proc/none/log")),
+            called_as: CalledAs::Vrrpd,
         };
         let error = Sinks::open(&settings, Path::new("/nowhere")).err();
         let want = "cannot write the log file /proc/none/log: no such file or directory";
@@ -444,6 +496,7 @@ mod tests {
             ..Sinks::default()
         };
         sinks.write_to_others(&Line {
+            tag: "vrrpd",
             level: Level::Warn,
             time: LocalTime::default(),
             text: printable(format_args!("a\tb")),

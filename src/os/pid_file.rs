@@ -3,15 +3,24 @@
 //! neither does a pid that has been reused.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::instance_lock::{self, InstanceLock, LockError};
 use super::lock_holder::{self, Kind};
 use super::open_file::{self, Access, Trusted};
 use crate::engine::system::error_text;
+
+/// The directory of pid files without option `-p`.
+#[must_use]
+pub fn default_directory() -> &'static Path {
+    // Old systems have no /run.
+    let directories = ["/run", "/var/run"].map(Path::new);
+    let [first, other] = directories;
+    if first.is_dir() { first } else { other }
+}
 
 /// The pid file of the copy that has the lock; both are removed when this is dropped.
 #[derive(Debug)]
@@ -62,18 +71,6 @@ impl fmt::Display for PidFileError {
 }
 
 impl PidFile {
-    /// The path without option `-p`.
-    #[must_use]
-    pub fn default_path() -> &'static Path {
-        // Old systems have no /run.
-        let run = if Path::new("/run").is_dir() {
-            "/run/vrrpd.pid"
-        } else {
-            "/var/run/vrrpd.pid"
-        };
-        Path::new(run)
-    }
-
     /// Takes the lock, then writes the pid of this process to the file.
     ///
     /// # Errors
@@ -83,16 +80,7 @@ impl PidFile {
             path: path.to_owned(),
             error,
         };
-        if let Some(directory) = path.parent().filter(|parent| !parent.exists()) {
-            // If this fails, opening the file reports why.
-            let existing = directory.ancestors().find(|one| one.exists());
-            let existing = existing.unwrap_or(directory).join("directory");
-            open_file::require_safe_directory(&existing, trusted).map_err(failed)?;
-            let _ = DirBuilder::new()
-                .recursive(true)
-                .mode(0o755)
-                .create(directory);
-        }
+        create_directory(path, trusted).map_err(failed)?;
         let lock = InstanceLock::take(path, trusted).map_err(PidFileError::Lock)?;
         let file = open_file::own(path, Access::Public, trusted).map_err(failed)?;
         if let Some(holder) = lock_holder::earlier_version(path) {
@@ -144,6 +132,62 @@ impl Drop for PidFile {
         // Only if it was not replaced by another file.
         if open_file::is_at(&self.file, &self.path) {
             let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Creates the directory of a file. If that fails, opening the file reports why.
+fn create_directory(path: &Path, trusted: Trusted) -> io::Result<()> {
+    if let Some(directory) = path.parent().filter(|parent| !parent.exists()) {
+        let existing = directory.ancestors().find(|one| one.exists());
+        let existing = existing.unwrap_or(directory).join("directory");
+        open_file::require_safe_directory(&existing, trusted)?;
+        let _ = DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(directory);
+    }
+    Ok(())
+}
+
+/// A further pid file without a lock, for programs that look for a process of keepalived; removed
+/// when this is dropped.
+#[derive(Debug)]
+pub struct ExtraPidFile(PathBuf);
+
+impl ExtraPidFile {
+    /// Writes the pid of this process to the file.
+    #[must_use]
+    pub fn write(path: &Path, trusted: Trusted) -> Option<Self> {
+        let outcome = create_directory(path, trusted)
+            .and_then(|()| open_file::own(path, Access::Public, trusted))
+            .and_then(|file| {
+                // Whatever the umask.
+                let _ = file.set_permissions(Permissions::from_mode(0o644));
+                write_pid(&file)
+            });
+        match outcome {
+            Ok(()) => Some(ExtraPidFile(path.to_owned())),
+            Err(error) => {
+                let path = path.to_owned();
+                log::warn!("{}", PidFileError::File { path, error });
+                None
+            }
+        }
+    }
+
+    /// The path of the file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for ExtraPidFile {
+    fn drop(&mut self) {
+        // Only if no other copy has written its own pid since.
+        if lock_holder::named_in(&self.0) == Some(std::process::id()) {
+            let _ = fs::remove_file(&self.0);
         }
     }
 }
@@ -206,6 +250,27 @@ mod tests {
         fs::write(&path, "99\n").expect("replace");
         drop(held);
         assert_eq!(fs::read_to_string(&path).expect("read"), "99\n");
+    }
+
+    #[test]
+    fn an_extra_file_is_removed_unless_it_names_another_process() {
+        let scratch = Scratch::new("pid-extra");
+        let path = scratch.path("a/vrrp.pid");
+        let write = || ExtraPidFile::write(&path, Trusted::default()).expect("written");
+        let extra = write();
+        let text = fs::read_to_string(&path).expect("written");
+        assert_eq!(text, format!("{}\n", std::process::id()));
+        drop(extra);
+        assert!(!path.exists());
+        let extra = write();
+        fs::write(&path, "1\n").expect("write");
+        drop(extra);
+        assert_eq!(fs::read_to_string(&path).expect("read"), "1\n");
+        // What a killed daemon has left.
+        drop(write());
+        assert!(!path.exists());
+        std::os::unix::fs::symlink("/etc/passwd", &path).expect("symlink");
+        assert!(ExtraPidFile::write(&path, Trusted::default()).is_none());
     }
 
     #[test]

@@ -20,6 +20,7 @@ use std::time::Duration;
 use nix::unistd::getpid;
 
 use super::clock;
+use super::executable;
 use super::host::own_user;
 use super::instance_lock::{self, InstanceLock};
 use super::reactor::{ProcessRequest, Reactor};
@@ -61,10 +62,11 @@ impl Successor {
     pub fn new(paths: Vec<String>) -> Self {
         let mut args = std::env::args_os();
         let called = args.next().map(PathBuf::from).unwrap_or_default();
-        // The path it was called by: a link may lead to a new version by now.
+        // The path it was called by: a link may lead to a new version by now, and its name decides
+        // on what the program does.
         let program = match called.components().nth(1) {
             Some(_) => std::path::absolute(&called).unwrap_or(called),
-            None => std::env::current_exe().unwrap_or(called),
+            None => executable::own_path(&called).unwrap_or(called),
         };
         let args = args.chain(paths.into_iter().map(OsString::from)).collect();
         Successor { program, args }

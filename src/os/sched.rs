@@ -7,6 +7,7 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::path::Path;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -20,9 +21,12 @@ use super::host;
 use crate::config::model::ProcessSettings;
 use crate::engine::system::{errno_text, error_text};
 use crate::sys;
+use crate::types::CalledAs;
 
 /// keepalived's umask: what the daemon writes is readable for its user alone.
 const DEFAULT_UMASK: u16 = 0o177;
+/// The umask that keepalived.conf(5) gives as the default.
+const DEFAULT_CHILD_UMASK: u16 = 0o022;
 const CAP_IPC_LOCK: u32 = 14;
 
 /// Moves the process into a network namespace of `ip netns`. To be called before a socket is
@@ -49,13 +53,37 @@ pub fn enter_namespace(namespace: &str) -> Result<(), String> {
         })
 }
 
-/// Applies the settings of `new` that differ from those of `old`. `umask` is that of the command
-/// line, which overrides the configuration's.
-pub fn change(old: &ProcessSettings, new: &ProcessSettings, umask: Option<u16>) {
-    let bits = umask.or(new.umask).unwrap_or(DEFAULT_UMASK);
+/// The mask for children.
+static CHILD_UMASK: AtomicU16 = AtomicU16::new(DEFAULT_CHILD_UMASK);
+
+/// The umask of scripts: the configured one, else the usual one.
+pub(super) fn child_umask() -> Mode {
+    Mode::from_bits_truncate(CHILD_UMASK.load(Ordering::Relaxed).into())
+}
+
+/// Applies the settings that a process starts with. `umask` is that of the command line, which
+/// overrides the configuration's.
+pub fn start(new: &ProcessSettings, umask: Option<u16>, called_as: CalledAs) {
+    if called_as == CalledAs::Keepalived && new.name.is_none() {
+        // The kernel has named it after the file, which a link may lead to.
+        rename(called_as.name());
+    }
+    change(&ProcessSettings::default(), new, umask, called_as);
+}
+
+/// Applies the settings of `new` that differ from those of `old`.
+pub fn change(
+    old: &ProcessSettings,
+    new: &ProcessSettings,
+    umask: Option<u16>,
+    called_as: CalledAs,
+) {
+    let umask = umask.or(new.umask);
+    let bits = umask.unwrap_or(DEFAULT_UMASK);
     nix::sys::stat::umask(Mode::from_bits_truncate(bits.into()));
+    CHILD_UMASK.store(umask.unwrap_or(DEFAULT_CHILD_UMASK), Ordering::Relaxed);
     if old.name != new.name {
-        rename(new.name.as_deref().unwrap_or("vrrpd"));
+        rename(new.name.as_deref().unwrap_or(called_as.name()));
     }
     if old.nice != new.nice {
         warn_if_refused(

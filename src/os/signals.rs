@@ -26,7 +26,7 @@ pub enum Signal {
     Stats,
     /// RTMAX-1: dump the statistics, then clear them.
     ClearStats,
-    /// RTMIN+2: dump the state as JSON.
+    /// RTMIN+2 of either C library: dump the state as JSON.
     Json,
     /// RTMAX: log the state of the loop.
     Trace,
@@ -45,8 +45,11 @@ pub struct Received {
     pub sender: u32,
 }
 
+/// The sum of SIGRTMIN in glibc and in musl.
+const RTMIN_OF_EITHER: i32 = 34 + 35;
+
 /// The signals, their `--signum` names (keepalived's) and their numbers.
-fn table() -> [(Signal, &'static str, i32); 9] {
+fn table() -> [(Signal, &'static str, i32); 11] {
     // RTMIN depends on the C library (34 or 35), RTMAX on the machine (MIPS has 127).
     let (rtmin, rtmax) = (libc::SIGRTMIN(), libc::SIGRTMAX());
     [
@@ -57,7 +60,11 @@ fn table() -> [(Signal, &'static str, i32); 9] {
         (Signal::Stats, "STATS", libc::SIGUSR2),
         (Signal::ClearStats, "STATS_CLEAR", rtmax - 1),
         (Signal::Json, "JSON", rtmin + 2),
+        // That of programs with the other C library.
+        (Signal::Json, "", RTMIN_OF_EITHER - rtmin + 2),
         (Signal::Trace, "TDUMP", rtmax),
+        // As keepalived(8) spells it.
+        (Signal::Trace, "TDATA", rtmax),
         // vrrpd only. Not counted from RTMIN, because the new version may be built with the other C
         // library.
         (Signal::Restart, "RESTART", rtmax - 2),
@@ -150,7 +157,8 @@ mod tests {
             (libc::SIGUSR1, Signal::Dump),
             (libc::SIGUSR2, Signal::Stats),
             (libc::SIGRTMAX() - 1, Signal::ClearStats),
-            (libc::SIGRTMIN() + 2, Signal::Json),
+            (36, Signal::Json),
+            (37, Signal::Json),
             (libc::SIGRTMAX(), Signal::Trace),
             (libc::SIGRTMAX() - 2, Signal::Restart),
             (libc::SIGALRM, Signal::Other(14)),
@@ -164,6 +172,7 @@ mod tests {
     fn signum_accepts_keepalived_names() {
         assert_eq!(number("STOP"), Some(libc::SIGTERM));
         assert_eq!(number("JSON"), Some(libc::SIGRTMIN() + 2));
+        assert_eq!(number("TDATA"), number("TDUMP"));
         assert_eq!(number(""), None);
         assert_eq!(number("stop"), None);
     }

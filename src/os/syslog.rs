@@ -45,24 +45,24 @@ impl Syslog {
         (syslog, outcome)
     }
 
-    /// Sends a line, or counts it as lost.
-    pub(super) fn line(&mut self, level: Level, time: &LocalTime, text: &str) {
+    /// Sends a line of the program `tag`, or counts it as lost.
+    pub(super) fn line(&mut self, tag: &str, level: Level, time: &LocalTime, text: &str) {
         if let Some(notice) = self.lost.notice() {
-            if !self.put(Level::Warn, time, &notice) {
+            if !self.put(tag, Level::Warn, time, &notice) {
                 self.lost.count_one();
                 return;
             }
             self.lost.clear();
         }
-        if !self.put(level, time, text) {
+        if !self.put(tag, level, time, text) {
             self.lost.count_one();
         }
     }
 
-    fn put(&mut self, level: Level, time: &LocalTime, text: &str) -> bool {
+    fn put(&mut self, tag: &str, level: Level, time: &LocalTime, text: &str) -> bool {
         let priority = self.facility * 8 + severity(level);
         let pid = std::process::id();
-        let message = format!("<{priority}>{} vrrpd[{pid}]: {text}", time.rfc3164());
+        let message = format!("<{priority}>{} {tag}[{pid}]: {text}", time.rfc3164());
         // The second attempt is for a daemon that was restarted, which the first one detects.
         for _ in 0..2 {
             if self.socket.is_none() && !self.reconnect() {
@@ -131,6 +131,8 @@ mod tests {
         daemon
     }
 
+    const TAG: &str = "vrrpd";
+
     const TIME: LocalTime = LocalTime {
         year: 2026,
         month: 2,
@@ -155,7 +157,7 @@ mod tests {
         ] {
             let (mut syslog, outcome) = Syslog::new(&path, facility);
             outcome.expect("connected");
-            syslog.line(level, &TIME, "(VI_1) Entering MASTER STATE");
+            syslog.line(TAG, level, &TIME, "(VI_1) Entering MASTER STATE");
             let want =
                 format!("<{priority}>Feb  3 04:05:06 vrrpd[{pid}]: (VI_1) Entering MASTER STATE");
             assert_eq!(receive(&daemon), Some(want));
@@ -170,7 +172,7 @@ mod tests {
         let (mut syslog, _) = Syslog::new(&path, None);
         drop(first);
         let second = listen(&path);
-        syslog.line(Level::Info, &TIME, "after the restart");
+        syslog.line(TAG, Level::Info, &TIME, "after the restart");
         let got = receive(&second).expect("a datagram");
         assert!(got.ends_with(": after the restart"), "{got}");
     }
@@ -181,12 +183,12 @@ mod tests {
         let path = scratch.path("log");
         let (mut syslog, outcome) = Syslog::new(&path, None);
         assert!(outcome.is_err());
-        syslog.line(Level::Info, &TIME, "one");
+        syslog.line(TAG, Level::Info, &TIME, "one");
         let daemon = listen(&path);
-        syslog.line(Level::Info, &TIME, "two");
+        syslog.line(TAG, Level::Info, &TIME, "two");
         assert_eq!(receive(&daemon), None, "too early to connect again");
         syslog.retry_at = None;
-        syslog.line(Level::Info, &TIME, "three");
+        syslog.line(TAG, Level::Info, &TIME, "three");
         let notice = receive(&daemon).expect("notice");
         assert!(notice.starts_with("<28>"), "{notice}");
         assert!(notice.ends_with(": 2 log lines lost"), "{notice}");
@@ -202,11 +204,11 @@ mod tests {
         let (mut syslog, _) = Syslog::new(&path, None);
         // More than its queue holds. If sending blocked, the test would hang.
         for _ in 0..2000 {
-            syslog.line(Level::Info, &TIME, "flood");
+            syslog.line(TAG, Level::Info, &TIME, "flood");
         }
         assert!(syslog.lost.notice().is_some());
         while receive(&daemon).is_some() {}
-        syslog.line(Level::Info, &TIME, "awake again");
+        syslog.line(TAG, Level::Info, &TIME, "awake again");
         let notice = receive(&daemon).expect("notice");
         assert!(notice.ends_with("log lines lost"), "{notice}");
     }

@@ -1,6 +1,7 @@
 //! Runs what the command line asks for: a text to print, a test of the configuration, or the
 //! daemon.
 
+mod extra_pid_files;
 mod load;
 mod serve;
 mod start;
@@ -20,13 +21,17 @@ use crate::os::logging;
 use crate::os::open_file::Trusted;
 use crate::os::pid_file::PidFile;
 use crate::os::signals;
+use crate::types::CalledAs;
 
-/// Runs the command with these arguments (without the program name); returns the exit code.
+/// Runs the command with these arguments, of which the first is the program name; returns the exit
+/// code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     match cli::parse(args) {
         Err(message) => fail(&message, exit::FATAL),
-        Ok(Request::Help) => print(&cli::help()),
-        Ok(Request::Version) => print(&cli::version(&features())),
+        Ok(Request::Help(called_as)) => print_for(called_as, &cli::help()),
+        Ok(Request::Version(called_as)) => {
+            print_for(called_as, &cli::version(called_as, &features()))
+        }
         Ok(Request::Signum(name)) => match signals::number(&name) {
             Some(number) => print(&format!("{number}\n")),
             None => fail(&format!("--signum: no signal {name}"), exit::FATAL),
@@ -74,10 +79,8 @@ pub fn config_test(options: &Options, host: &dyn config::Host) -> u8 {
         config,
     } = config::load(&path, host);
     let pid_file = start::pid_file_path(options, &config.global);
-    let pid_file = pid_file
-        .as_deref()
-        .map_or(PidFile::default_path(), Path::new);
-    if let Err(error) = PidFile::check(pid_file, Trusted::owner_of(path.as_ref())) {
+    let pid_file = pid_file.unwrap_or_else(|| start::default_pid_file(options.called_as));
+    if let Err(error) = PidFile::check(&pid_file, Trusted::owner_of(path.as_ref())) {
         diags.push(Diag {
             severity: Severity::Fatal,
             span: None,
@@ -128,6 +131,9 @@ fn config_path(options: &Options) -> String {
     if let Some(path) = &options.config {
         return path.clone();
     }
+    if options.called_as == CalledAs::Keepalived {
+        return cli::FALLBACK_CONFIG.to_owned();
+    }
     let exists = |path: &str| Path::new(path).exists();
     let fallback = exists(cli::FALLBACK_CONFIG) && !exists(cli::DEFAULT_CONFIG);
     let path = if fallback {
@@ -154,6 +160,17 @@ fn cannot_read(path: &str, why: &str) -> String {
 fn print(text: &str) -> u8 {
     let _ = io::stdout().write_all(text.as_bytes());
     exit::OK
+}
+
+/// Prints where keepalived does if the program was called so: to standard error.
+fn print_for(called_as: CalledAs, text: &str) -> u8 {
+    match called_as {
+        CalledAs::Vrrpd => print(text),
+        CalledAs::Keepalived => {
+            let _ = io::stderr().write_all(text.as_bytes());
+            exit::OK
+        }
+    }
 }
 
 /// Prints a message for the user on standard error, and logs it.

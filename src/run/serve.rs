@@ -4,6 +4,7 @@
 use std::io;
 use std::path::Path;
 
+use super::extra_pid_files::ExtraPidFiles;
 use super::fail;
 use super::load::Loader;
 use crate::cli::Options;
@@ -23,6 +24,7 @@ use crate::os::sd_notify;
 use crate::os::seccomp::Seccomp;
 use crate::os::signals::Signals;
 use crate::os::state_file::StateFile;
+use crate::types::CalledAs;
 
 /// How a run of the daemon ended.
 pub(super) struct Outcome {
@@ -53,6 +55,7 @@ pub(super) struct Daemon<'a> {
     /// What the successor keeps.
     pub(super) lock: Option<&'a InstanceLock>,
     pub(super) pid_file: Option<&'a Path>,
+    pub(super) extra: ExtraPidFiles,
     /// As they were when the process started.
     pub(super) privileges: Privileges,
     pub(super) seccomp: Seccomp,
@@ -67,12 +70,13 @@ impl<'a> Daemon<'a> {
         }
         let mut running = Running {
             umask: self.options.umask,
+            called_as: self.options.called_as,
             shutdown: config.global.shutdown_script.clone(),
             identity: Identity::of(&config.global),
         };
         let process = &config.global.process;
         child::limits_at_start();
-        sched::change(&ProcessSettings::default(), process, running.umask);
+        sched::start(process, running.umask, running.called_as);
         let received = match &config.global.startup_script {
             // It has run before the predecessor started.
             Some(script) if !instance_lock::is_successor() => {
@@ -85,6 +89,7 @@ impl<'a> Daemon<'a> {
             Outcome::was_up(exit::OK)
         } else {
             let plan = self.plan(&config);
+            self.extra.update(&config);
             match self.start_loop(config, state) {
                 Ok(reactor) => {
                     self.give_up_rights(plan, &reactor.global().process);
@@ -254,6 +259,7 @@ impl<'a> Daemon<'a> {
             }
         }
         running.change(reactor.global(), &config.global);
+        self.extra.update(&config);
         let process = config.global.process.clone();
         reactor.reload(config);
         reactor.test_code = self.loader.test_code;
@@ -287,6 +293,7 @@ enum Reload {
 struct Running {
     /// `-u`.
     umask: Option<u16>,
+    called_as: CalledAs,
     /// `shutdown_script` of the running configuration.
     shutdown: Option<BlockingScript>,
     identity: Identity,
@@ -314,7 +321,7 @@ impl Identity {
 impl Running {
     /// Applies other settings, as far as that is possible while the process runs.
     fn change(&mut self, old: &Global, new: &Global) {
-        sched::change(&old.process, &new.process, self.umask);
+        sched::change(&old.process, &new.process, self.umask, self.called_as);
         if self.would_move(new) {
             log::warn!(
                 "net_namespace, instance or use_pid_dir has changed; stop and start vrrpd to apply it"

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use log::LevelFilter;
 use nix::sys::stat::Mode;
 
+use super::extra_pid_files::ExtraPidFiles;
 use super::load::Loader;
 use super::serve::{Daemon, Outcome};
 use super::{cannot_read, config_path, fail, notify_user};
@@ -25,7 +26,7 @@ use crate::os::host;
 use crate::os::instance_lock;
 use crate::os::logging;
 use crate::os::open_file::Trusted;
-use crate::os::pid_file::PidFile;
+use crate::os::pid_file::{PidFile, default_directory};
 use crate::os::privileges::Privileges;
 use crate::os::respawn;
 use crate::os::restart::Successor;
@@ -33,6 +34,7 @@ use crate::os::sched;
 use crate::os::seccomp::Seccomp;
 use crate::os::signals::Signals;
 use crate::os::state_file::StateFile;
+use crate::types::CalledAs;
 
 /// A daemon that fails within this time is assumed to fail the next time too.
 const BRIEF: Duration = Duration::from_secs(10);
@@ -100,14 +102,17 @@ fn launch(options: &Options) -> Result<Outcome, Failure> {
     }
     let pid_file = pid_file_path(options, &config.global);
     let successor = Successor::new(relative_paths(options));
+    let trusted = Trusted::owner_of(path.as_ref());
+    let extra = ExtraPidFiles::new(options, trusted);
     let ready = match detach(options)? {
         Role::Parent(code) => return Ok(Outcome::not_up(code)),
         Role::Daemon(ready) => ready,
     };
     // Signals are blocked before there is a file that a signal would leave behind.
-    let trusted = Trusted::owner_of(path.as_ref());
-    let prepared =
-        block_signals().and_then(|signals| Ok((signals, take_pid_file(pid_file, trusted)?)));
+    let prepared = block_signals().and_then(|signals| {
+        let pid_file = take_pid_file(pid_file, options.called_as, trusted)?;
+        Ok((signals, pid_file))
+    });
     let (signals, pid_file) = match prepared {
         Ok(prepared) => prepared,
         Err(failure) => {
@@ -128,6 +133,7 @@ fn launch(options: &Options) -> Result<Outcome, Failure> {
         successor: &successor,
         lock: pid_file.as_ref().map(PidFile::lock),
         pid_file: pid_file.as_ref().map(PidFile::path),
+        extra,
         privileges: Privileges::at_start(),
         seccomp: Seccomp::at_start(),
     };
@@ -142,7 +148,7 @@ fn clean_up(options: &Options) {
     let mut loader = Loader::new(options, &path);
     let config = loader.load_at_start().unwrap_or_default();
     let pid_file = pid_file_path(options, &config.global)
-        .map_or_else(|| PidFile::default_path().to_owned(), PathBuf::from);
+        .unwrap_or_else(|| default_pid_file(options.called_as));
     let Ok(signals) = Signals::block() else {
         return;
     };
@@ -153,6 +159,7 @@ fn clean_up(options: &Options) {
         successor: &Successor::new(Vec::new()),
         lock: None,
         pid_file: None,
+        extra: ExtraPidFiles::new(options, Trusted::default()),
         privileges: Privileges::at_start(),
         seccomp: Seccomp::at_start(),
     };
@@ -176,6 +183,7 @@ fn open_log(options: &Options) -> Result<Option<String>, String> {
         syslog: !options.no_syslog,
         facility: options.log_facility,
         file: options.log_file.clone().map(PathBuf::from),
+        called_as: options.called_as,
     };
     let notice = match logging::init(&settings) {
         Err(why) if instance_lock::is_successor() => {
@@ -229,39 +237,50 @@ fn block_signals() -> Result<Signals, Failure> {
 
 // ---- pid file ----
 
-/// The path of the pid file; `None` is the default.
-pub(super) fn pid_file_path(options: &Options, global: &Global) -> Option<String> {
-    let given = options.pid_file.as_deref().map(absolute);
-    given.or_else(|| named_pid_file(global))
+/// The pid file with `-p`, `instance`, `use_pid_dir` or `net_namespace`.
+pub(super) fn pid_file_path(options: &Options, global: &Global) -> Option<PathBuf> {
+    let given = options.pid_file.as_deref();
+    given.map(|path| absolute(path).into()).or_else(|| {
+        let default = default_pid_file(options.called_as);
+        let named = named_pid_file(options.called_as, global, options.called_as.name());
+        Some(named).filter(|named| *named != default)
+    })
 }
 
-/// The pid file with `instance`, `use_pid_dir` or `net_namespace`: each of several copies has its
-/// own.
-fn named_pid_file(global: &Global) -> Option<String> {
+/// The pid file of a copy without any of these.
+pub(super) fn default_pid_file(called_as: CalledAs) -> PathBuf {
+    named_pid_file(called_as, &Global::default(), called_as.name())
+}
+
+/// The default path of a pid file. With `instance`, `use_pid_dir` or `net_namespace` each of several
+/// copies has its own.
+pub(super) fn named_pid_file(called_as: CalledAs, global: &Global, stem: &str) -> PathBuf {
     let namespace = &global.process.net_namespace;
-    let in_directory = global.use_pid_dir || namespace.is_some();
-    let name = match &global.instance {
-        None if !in_directory => return None,
-        None => "vrrpd.pid".to_owned(),
-        // A file name, not a path into another directory.
-        Some(instance) => format!("vrrpd_{}.pid", instance.replace('/', "_")),
-    };
-    let path = PidFile::default_path();
-    let path = match in_directory {
-        true => path
-            .with_file_name("vrrpd")
-            .join(namespace.as_deref().unwrap_or_default())
-            .join(name),
-        false => path.with_file_name(name),
-    };
-    path.into_os_string().into_string().ok()
+    let (instance, keepalived) = (&global.instance, called_as == CalledAs::Keepalived);
+    let in_directory =
+        global.use_pid_dir || namespace.is_some() || (keepalived && instance.is_some());
+    let mut path = default_directory().to_owned();
+    if in_directory {
+        path.push(called_as.name());
+        path.push(namespace.as_deref().unwrap_or_default());
+    }
+    // A file name, not a path into another directory.
+    let instance = instance.as_deref().map(|name| name.replace('/', "_"));
+    let separator = if instance.is_some() { "_" } else { "" };
+    let instance = instance.unwrap_or_default();
+    path.push(format!("{stem}{separator}{instance}.pid"));
+    path
 }
 
 /// Takes the pid file, at the default path if none is given. If the kernel refuses a file at the
 /// default path, the daemon runs without one.
-fn take_pid_file(path: Option<String>, trusted: Trusted) -> Result<Option<PidFile>, Failure> {
+fn take_pid_file(
+    path: Option<PathBuf>,
+    called_as: CalledAs,
+    trusted: Trusted,
+) -> Result<Option<PidFile>, Failure> {
     let is_default = path.is_none();
-    let path = path.map_or_else(|| PidFile::default_path().to_owned(), PathBuf::from);
+    let path = path.unwrap_or_else(|| default_pid_file(called_as));
     PidFile::take(&path, trusted).map(Some).or_else(|error| {
         let message = error.to_string();
         if error.is_running() {
@@ -283,6 +302,8 @@ fn relative_paths(options: &Options) -> Vec<String> {
     let given = [
         ("-f", &options.config),
         ("-p", &options.pid_file),
+        ("-r", &options.vrrp_pid_file),
+        ("-c", &options.checkers_pid_file),
         ("-g", &options.log_file),
     ];
     let mut words = Vec::new();
@@ -294,7 +315,7 @@ fn relative_paths(options: &Options) -> Vec<String> {
     words
 }
 
-fn absolute(path: &str) -> String {
+pub(super) fn absolute(path: &str) -> String {
     let absolute = std::path::absolute(path).ok();
     let text = absolute.and_then(|path| path.into_os_string().into_string().ok());
     text.unwrap_or_else(|| path.to_owned())

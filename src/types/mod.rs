@@ -3,6 +3,7 @@
 //!
 //! Values without behavior; invalid ones cannot be constructed. Depends on no other room.
 
+mod called_as;
 mod centis;
 mod date;
 pub mod errno;
@@ -12,8 +13,10 @@ mod net;
 mod sort;
 mod subsystems;
 mod time;
+mod umask;
 mod vrrp;
 
+pub use called_as::CalledAs;
 pub use centis::Centis;
 pub use date::Date;
 pub use ids::{GroupId, InstanceId, Priority, Version, Vrid};
@@ -21,4 +24,5 @@ pub use net::{Cidr, Family, IfIndex, IfName, Mac, RouteInsert, VirtualLink, with
 pub use sort::sorted;
 pub use subsystems::Subsystems;
 pub use time::Instant;
+pub use umask::umask;
 pub use vrrp::{MasterInfo, VrrpCounters, VrrpState};

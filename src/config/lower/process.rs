@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::Lowering;
 use super::fields::Fields;
 use crate::config::model::{BlockingScript, DumpSettings, ProcessSettings};
-use crate::config::schema::value;
+use crate::types::umask;
 
 impl Lowering<'_> {
     /// The process settings of `global_defs`.
@@ -27,7 +27,7 @@ impl Lowering<'_> {
             }),
             min_auto_priority_delay: delay
                 .unwrap_or(ProcessSettings::default().min_auto_priority_delay),
-            umask: global_defs.word("umask").and_then(value::umask),
+            umask: global_defs.word("umask").and_then(umask),
             net_namespace: self.namespace(top),
         }
     }

@@ -105,7 +105,7 @@ static SCRIPTS: &[Keyword] = &[
     row!("startup_script_timeout", [Arg::Int(1, 1000)], B, "10", "Time limit of startup_script in seconds, 1-1000"),
     row!("shutdown_script", [Arg::Cmd], B, "", "Command that is run when the daemon stops, after everything was removed"),
     row!("shutdown_script_timeout", [Arg::Int(1, 1000)], B, "10", "Time limit of shutdown_script in seconds, 1-1000"),
-    row!("umask", [Arg::Umask], B, "0177", "File mode creation mask, octal or S_I... names joined by |"),
+    row!("umask", [Arg::Umask], B, "0177", "File mode creation mask of the daemon and, if given, its scripts: octal (0177), hexadecimal (0x7f), decimal, or names joined by | (IRGRP|IROTH)"),
 ];
 
 #[rustfmt::skip]

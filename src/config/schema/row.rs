@@ -97,7 +97,7 @@ pub enum Arg {
     Port,
     /// Email address.
     Mail,
-    /// Octal mask, or `S_I…` names joined by `|`.
+    /// A number as in C, or `I…` names joined by `|`.
     Umask,
     /// `N` or `N/MASK`, decimal or 0x hexadecimal.
     Mark,

@@ -6,7 +6,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
 use super::Arg;
-use crate::types::{Cidr, Family, IfName};
+use crate::types::{Cidr, Family, IfName, umask};
 
 /// Decimal integer, sign allowed, nothing after it.
 #[must_use]
@@ -164,33 +164,6 @@ fn is_status(text: &str) -> bool {
 fn is_mac(text: &str) -> bool {
     let hex = |part: &str| matches!(part.len(), 1..=2) && u8::from_str_radix(part, 16).is_ok();
     text.split(':').count() == 6 && text.split(':').all(hex)
-}
-
-/// A file mode creation mask: octal, or `S_I…` names joined by `|`.
-#[must_use]
-pub fn umask(text: &str) -> Option<u16> {
-    if let Ok(mask) = u16::from_str_radix(text, 8) {
-        return (mask <= 0o777).then_some(mask);
-    }
-    const BITS: [(&str, u16); 12] = [
-        ("RWXU", 0o700),
-        ("RUSR", 0o400),
-        ("WUSR", 0o200),
-        ("XUSR", 0o100),
-        ("RWXG", 0o070),
-        ("RGRP", 0o040),
-        ("WGRP", 0o020),
-        ("XGRP", 0o010),
-        ("RWXO", 0o007),
-        ("ROTH", 0o004),
-        ("WOTH", 0o002),
-        ("XOTH", 0o001),
-    ];
-    text.split('|').try_fold(0, |mask, name| {
-        let name = name.trim().strip_prefix("S_I")?;
-        let (_, bits) = BITS.iter().find(|(known, _)| *known == name)?;
-        Some(mask | bits)
-    })
 }
 
 /// Whether a word is an address entry of `virtual_server_group`: an address, a range of addresses
@@ -357,7 +330,7 @@ pub fn expected(arg: &Arg) -> String {
         Arg::User => "a user name",
         Arg::Port => "a port from 1 to 65535",
         Arg::Mail => "an email address",
-        Arg::Umask => "an octal mask",
+        Arg::Umask => "a mask such as 0177 or IRGRP|IROTH",
         Arg::Mark => "a mark N[/MASK]",
         Arg::Range => "a number or range N-M",
         Arg::Mask => "a netmask or prefix length",
@@ -421,11 +394,8 @@ mod tests {
             (Arg::GroupEntry, "192.168.1.10-9", false),
             (Arg::GroupEntry, "192.168.1.10-192.168.1.20", true),
             (Arg::Umask, "0177", true),
-            (Arg::Umask, "S_IRUSR|S_IWUSR", true),
-            (Arg::Umask, "S_IRWXG|S_IXOTH", true),
-            (Arg::Umask, "S_IRXUSR", false),
+            (Arg::Umask, "IRUSR|IWUSR", true),
             (Arg::Umask, "1000", false),
-            (Arg::Umask, "9", false),
             (Arg::Range, "10-20", true),
             (Arg::Mark, "0x1/0xff", true),
         ] {
