@@ -231,7 +231,7 @@ fn notify_fifo_gets_every_change_and_its_script_the_path() {
 }
 
 #[test]
-fn reload_leaves_equal_notify_fifos_alone() {
+fn reload_keeps_equal_notify_fifos_open_and_starts_their_scripts_again() {
     let mut config = Config {
         instances: vec![instance(7, 100, &[VIP])],
         ..Config::default()
@@ -242,7 +242,15 @@ fn reload_leaves_equal_notify_fifos_alone() {
     run(&mut engine, &mut kernel, at(550));
     notifications(&mut kernel);
     engine.reload(at(560), config.clone(), &mut kernel);
-    assert_eq!(notifications(&mut kernel), [""; 0]);
+    assert_eq!(
+        notifications(&mut kernel),
+        [
+            "kill 1 Term",
+            "run 3 /reader arg /run/all",
+            "kill 2 Term",
+            "run 4 /reader arg /run/vrrp",
+        ]
+    );
 
     config.global.notify_fifo = Some(fifo("/run/all", Some("/other")));
     config.global.vrrp_notify_fifo = Some(fifo("/run/moved", Some("/reader")));
@@ -251,12 +259,12 @@ fn reload_leaves_equal_notify_fifos_alone() {
     assert_eq!(
         notifications(&mut kernel),
         [
-            "kill 1 Term",
-            "run 3 /other arg /run/all",
-            "kill 2 Term",
+            "kill 3 Term",
+            "run 5 /other arg /run/all",
+            "kill 4 Term",
             "fifo close /run/vrrp",
             "fifo open /run/moved",
-            "run 4 /reader arg /run/moved",
+            "run 6 /reader arg /run/moved",
             "fifo /run/all INSTANCE \"VI_7\" MASTER 100",
             "fifo /run/moved INSTANCE \"VI_7\" MASTER 100",
         ]
@@ -266,9 +274,9 @@ fn reload_leaves_equal_notify_fifos_alone() {
     assert_eq!(
         notifications(&mut kernel),
         [
-            "kill 3 Term",
+            "kill 5 Term",
             "fifo close /run/all",
-            "kill 4 Term",
+            "kill 6 Term",
             "fifo close /run/moved"
         ]
     );
@@ -293,6 +301,8 @@ fn reload_keeps_a_fifo_open_that_moves_to_another_keyword() {
     assert_eq!(
         notifications(&mut kernel),
         [
+            "kill 1 Term",
+            "run 2 /reader arg /run/a",
             "fifo /run/b INSTANCE \"VI_7\" MASTER 100",
             "fifo /run/a INSTANCE \"VI_7\" MASTER 100",
         ]
@@ -303,6 +313,8 @@ fn reload_keeps_a_fifo_open_that_moves_to_another_keyword() {
     assert_eq!(
         notifications(&mut kernel),
         [
+            "kill 2 Term",
+            "run 3 /reader arg /run/a",
             "fifo close /run/b",
             "fifo /run/a INSTANCE \"VI_7\" MASTER 100",
         ]
@@ -312,7 +324,7 @@ fn reload_keeps_a_fifo_open_that_moves_to_another_keyword() {
     engine.reload(at(580), config, &mut kernel);
     assert_eq!(
         notifications(&mut kernel),
-        ["kill 1 Term", "fifo close /run/a"]
+        ["kill 3 Term", "fifo close /run/a"]
     );
 }
 

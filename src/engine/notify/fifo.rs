@@ -64,8 +64,8 @@ impl Fifos {
         self.0.iter().all(Option::is_none)
     }
 
-    /// Replaces the configured FIFOs. One with the same path stays open, so that its readers notice
-    /// nothing, even if it has moved to another keyword.
+    /// Replaces the configured FIFOs. One with the same path stays open, even if it has moved to
+    /// another keyword. Scripts start again, because many read their configuration only then.
     pub(crate) fn replace(
         &mut self,
         cx: &mut Cx<'_>,
@@ -81,7 +81,8 @@ impl Fifos {
         }
         for (index, (slot, wanted)) in self.0.iter_mut().zip(wanted).enumerate() {
             let old = slot.as_ref().map(|pipe| &pipe.conf);
-            if old == wanted {
+            let has_script = wanted.is_some_and(|fifo| fifo.script.is_some());
+            if old == wanted && !has_script {
                 continue;
             }
             let terminate_script = &mut |owner| (owner != Owner::Fifo(index)).then_some(owner);
