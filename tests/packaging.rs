@@ -68,7 +68,8 @@ fn packages_are_reproducible() {
     let small = format!("vrrpd-{VERSION}-armv7-unknown-linux-musleabihf-small.tar.gz");
     let full = format!("vrrpd-{VERSION}-x86_64-unknown-linux-musl-full.tar.gz");
     let package = format!("vrrpd_{VERSION}_amd64.deb");
-    let want = ["SHA256SUMS", &small, &full, &package];
+    let keepalived = format!("vrrpd-keepalived_{VERSION}_all.deb");
+    let want = ["SHA256SUMS", &small, &full, &keepalived, &package];
     assert_eq!(names(&first), want);
     for name in want {
         let read = |directory: &Path| fs::read(directory.join(name)).expect("read");
@@ -172,6 +173,55 @@ fn scripts(directory: &Path, found: &mut Vec<PathBuf>) {
             );
             found.push(path);
         }
+    }
+}
+
+#[test]
+fn the_package_for_keepalived_takes_its_place() {
+    if !has_program("the_package_for_keepalived_takes_its_place", "dpkg-deb") {
+        return;
+    }
+    let scratch = Scratch::new("deb-keepalived");
+    let package = pack(&scratch, "out", "022").join(format!("vrrpd-keepalived_{VERSION}_all.deb"));
+    let dpkg = |what: &str| run(Command::new("dpkg-deb").arg(what).arg(&package));
+    let info = dpkg("-I");
+    for line in [
+        " Package: vrrpd-keepalived",
+        &format!(" Depends: vrrpd (= {VERSION})"),
+        " Provides: keepalived",
+        " Conflicts: keepalived",
+        " Replaces: keepalived",
+    ] {
+        assert!(info.contains(&format!("{line}\n")), "{line}: {info}");
+    }
+    let list = dpkg("-c");
+    for name in [
+        "usr/sbin/keepalived -> vrrpd",
+        "usr/bin/genhash -> ../sbin/vrrpd",
+        "lib/systemd/system/keepalived.service",
+        "etc/init.d/keepalived",
+        "etc/default/keepalived",
+    ] {
+        assert!(list.contains(&format!(" ./{name}\n")), "{name}: {list}");
+    }
+    // The administrator's configuration is not a file of the package.
+    assert!(!list.contains("keepalived.conf\n"), "{list}");
+    let tree = scratch.0.join("tree");
+    run(Command::new("dpkg-deb").arg("-R").args([&package, &tree]));
+    let init = fs::read_to_string(tree.join("etc/init.d/keepalived")).expect("read");
+    for line in [
+        "# Provides:          keepalived",
+        "DAEMON=${DAEMON:-/usr/sbin/keepalived}",
+        "CONF=${CONF:-/etc/keepalived/keepalived.conf}",
+        "PIDFILE=${PIDFILE:-/var/run/keepalived.pid}",
+        "OPTIONS=\"$OPTIONS ${DAEMON_ARGS:-}\"",
+    ] {
+        assert!(init.lines().any(|one| one == line), "{line}: {init}");
+    }
+    if has_program("the_package_for_keepalived_takes_its_place", "shellcheck") {
+        let mut found = vec![tree.join("etc/init.d/keepalived")];
+        scripts(&tree.join("DEBIAN"), &mut found);
+        run(Command::new("shellcheck").args(&found));
     }
 }
 
@@ -360,15 +410,21 @@ fn systemd_analyze_accepts_the_units() {
         return;
     }
     let scratch = Scratch::new("unit");
-    let unit = fs::read_to_string(format!("{CONFIGS}/systemd/vrrpd.service")).expect("read");
-    let strict = fs::read_to_string(format!("{CONFIGS}/systemd/strict.conf")).expect("read");
+    let read = |name| fs::read_to_string(format!("{CONFIGS}/systemd/{name}")).expect("read");
     // It checks that the program exists, and the manual pages, which are not installed here.
-    let here = |text: &str| text.replace("/usr/sbin/vrrpd", env!("CARGO_BIN_EXE_vrrpd"));
-    let unit = here(&unit).replace("Documentation=man:vrrpd(8) man:vrrpd.conf(5)\n", "");
+    let here = |text: &str| {
+        let text = text.replace("Documentation=man:vrrpd(8) man:vrrpd.conf(5)\n", "");
+        let text = text.replace("/usr/sbin/keepalived", "/usr/sbin/vrrpd");
+        text.replace("/usr/sbin/vrrpd", env!("CARGO_BIN_EXE_vrrpd"))
+    };
     fs::create_dir(scratch.0.join("vrrpd.service.d")).expect("a directory");
-    let path = scratch.0.join("vrrpd.service");
-    for drop_in in [String::new(), here(&strict)] {
-        fs::write(&path, &unit).expect("write");
+    for (name, drop_in) in [
+        ("vrrpd.service", String::new()),
+        ("vrrpd.service", here(&read("strict.conf"))),
+        ("keepalived.service", String::new()),
+    ] {
+        let path = scratch.0.join(name);
+        fs::write(&path, here(&read(name))).expect("write");
         fs::write(scratch.0.join("vrrpd.service.d/strict.conf"), drop_in).expect("write");
         let mut command = Command::new("systemd-analyze");
         let output = command

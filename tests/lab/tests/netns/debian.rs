@@ -11,11 +11,16 @@ use vrrpd_lab::private::DIR;
 
 use crate::{Ctx, Outcome, Test};
 
-pub(crate) const TESTS: &[Test] =
-    &[
-        Test::new("debian_package_installs_upgrades_and_purges", package)
-            .keepalived_fails("the package belongs to vrrpd"),
-    ];
+pub(crate) const TESTS: &[Test] = &[
+    Test::new("debian_package_installs_upgrades_and_purges", package).keepalived_fails(OURS),
+    Test::new(
+        "debian_package_takes_the_place_of_keepalived",
+        in_place_of_keepalived,
+    )
+    .keepalived_fails(OURS),
+];
+
+const OURS: &str = "the package belongs to vrrpd";
 
 const CONFIGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs");
 
@@ -90,8 +95,8 @@ fn run(command: &mut Command) -> Vec<u8> {
     output.stdout
 }
 
-/// The package with a dummy binary, labeled with this machine's architecture.
-fn build() -> PathBuf {
+/// The two packages, with a dummy binary, labeled with this machine's architecture.
+fn build() -> (PathBuf, PathBuf) {
     let arch = run(Command::new("dpkg").arg("--print-architecture"));
     let arch = String::from_utf8(arch).expect("a name");
     let out = Path::new(DIR).join("deb");
@@ -99,21 +104,48 @@ fn build() -> PathBuf {
     for name in ["file", "vrrpd.8", "vrrpd.conf.5"] {
         fs::write(out.join(name), "no binary\n").expect("write");
     }
-    run(Command::new(format!("{CONFIGS}/debian/build"))
-        .arg(out.join("file"))
-        .args([arch.trim(), "1.0"])
-        .args([&out, &out])
-        .env("SOURCE_DATE_EPOCH", "1700000000"));
-    out.join(format!("vrrpd_1.0_{}.deb", arch.trim()))
+    for (binary, arch) in [
+        (out.join("file"), arch.trim()),
+        (PathBuf::from("keepalived"), "all"),
+    ] {
+        run(Command::new(format!("{CONFIGS}/debian/build"))
+            .arg(binary)
+            .args([arch, "1.0"])
+            .args([&out, &out])
+            .env("SOURCE_DATE_EPOCH", "1700000000"));
+    }
+    (
+        out.join(format!("vrrpd_1.0_{}.deb", arch.trim())),
+        out.join("vrrpd-keepalived_1.0_all.deb"),
+    )
+}
+
+/// A package of nothing but its control file, such as Debian's keepalived.
+fn empty_package(name: &str) -> PathBuf {
+    let tree = Path::new(DIR).join(format!("tree-{name}"));
+    fs::create_dir_all(tree.join("DEBIAN")).expect("mkdir");
+    let control = format!(
+        "Package: {name}\nVersion: 1:2.2.7\nArchitecture: all\n\
+         Maintainer: Nobody <nobody@example.org>\nDescription: nothing\n"
+    );
+    fs::write(tree.join("DEBIAN/control"), control).expect("write");
+    let deb = Path::new(DIR).join(format!("{name}.deb"));
+    run(Command::new("dpkg-deb").arg("-b").args([&tree, &deb]));
+    deb
+}
+
+/// What is missing here to run dpkg.
+fn missing() -> Option<Outcome> {
+    let mut programs = ["dpkg", "dpkg-deb", "busybox"].into_iter();
+    let program = programs.find(|name| Command::new(name).arg("--help").output().is_err())?;
+    Some(Outcome::Skipped(format!("there is no {program}")))
 }
 
 fn package(_: &Ctx) -> Outcome {
-    for program in ["dpkg", "dpkg-deb", "busybox"] {
-        if Command::new(program).arg("--help").output().is_err() {
-            return Outcome::Skipped(format!("there is no {program}"));
-        }
+    if let Some(skipped) = missing() {
+        return skipped;
     }
-    let deb = build();
+    let (deb, _) = build();
     let machine = Machine::new();
     let name = Path::new("vrrpd");
     let was_enabled = [
@@ -175,6 +207,74 @@ fn package(_: &Ctx) -> Outcome {
     assert_eq!(
         left.lines().collect::<Vec<_>>(),
         [own.to_str().expect("a path")]
+    );
+    Outcome::Passed
+}
+
+fn in_place_of_keepalived(_: &Ctx) -> Outcome {
+    if let Some(skipped) = missing() {
+        return skipped;
+    }
+    let (deb, keepalived) = build();
+    let machine = Machine::new();
+    machine.dpkg("-i", &deb);
+    machine.dpkg("-i", &empty_package("keepalived"));
+    let status = |machine: &Machine, name: &str| {
+        let status = fs::read_to_string(machine.at("var/lib/dpkg/status")).expect("read");
+        let entry = status
+            .split("\n\n")
+            .find(|entry| entry.contains(&format!("Package: {name}\n")))?;
+        let line = entry.lines().find_map(|line| line.strip_prefix("Status: "));
+        line.map(str::to_owned)
+    };
+
+    // dpkg does not remove a package by itself; apt does that first.
+    machine.dpkg("-r", Path::new("keepalived"));
+    let calls = machine.dpkg("-i", &keepalived);
+    // The package that was removed has masked the service.
+    assert_eq!(calls[0], "deb-systemd-helper unmask keepalived.service");
+    let last = calls.last().expect("a line");
+    assert_eq!(last, "update-rc.d keepalived defaults", "nothing to start");
+    let installed = "install ok installed";
+    assert_eq!(
+        status(&machine, "vrrpd-keepalived").as_deref(),
+        Some(installed)
+    );
+    for (link, target) in [
+        ("usr/sbin/keepalived", "vrrpd"),
+        ("usr/bin/genhash", "../sbin/vrrpd"),
+    ] {
+        let path = machine.at(link);
+        assert_eq!(fs::read_link(&path).expect(link), Path::new(target));
+        assert!(path.exists(), "{link} leads to the program");
+    }
+
+    // An upgrade with the administrator's configuration restarts the service by its name.
+    machine.write("etc/keepalived/keepalived.conf", "vrrp_instance A {\n}\n");
+    let calls = machine.dpkg("-i", &keepalived);
+    assert_eq!(
+        calls.last().expect("a line"),
+        "invoke-rc.d keepalived restart"
+    );
+    machine.write("etc/default/keepalived", "DAEMON_ARGS=-D\n");
+
+    assert_eq!(
+        machine.dpkg("-r", Path::new("vrrpd-keepalived")),
+        [
+            "invoke-rc.d keepalived stop",
+            "deb-systemd-helper mask keepalived.service"
+        ]
+    );
+    assert!(!machine.at("usr/sbin/keepalived").exists());
+    assert!(machine.at("usr/sbin/vrrpd").exists());
+    assert!(machine.at("etc/keepalived/keepalived.conf").exists());
+    let options = fs::read_to_string(machine.at("etc/default/keepalived")).expect("read");
+    assert_eq!(options, "DAEMON_ARGS=-D\n");
+    machine.dpkg("-P", Path::new("vrrpd-keepalived"));
+    assert!(!machine.at("etc/default/keepalived").exists());
+    assert!(
+        machine.at("etc/keepalived/keepalived.conf").exists(),
+        "not ours"
     );
     Outcome::Passed
 }
