@@ -27,6 +27,8 @@ pub(crate) const TESTS: &[Test] = &[
     )
     .keepalived_fails(OURS),
     Test::new("openwrt_router_runs_from_uci", runs).keepalived_fails(OURS),
+    Test::new("openwrt_package_takes_the_name_of_keepalived", named).keepalived_fails(OURS),
+    Test::new("client_openwrt_keepalived_sync", keepalived_sync).keepalived_fails(OURS),
 ];
 
 const OURS: &str = "the package belongs to vrrpd";
@@ -55,6 +57,11 @@ struct Router(PathBuf);
 impl Router {
     /// `None`: a program is missing.
     fn new(ctx: &Ctx, name: &str) -> Option<Self> {
+        Self::with_options(ctx, name, &[])
+    }
+
+    /// With these options of the package.
+    fn with_options(ctx: &Ctx, name: &str, options: &[&str]) -> Option<Self> {
         let busybox = which("busybox")?;
         let Daemon::Vrrpd(binary) = &ctx.daemon else {
             return None;
@@ -64,7 +71,8 @@ impl Router {
             fs::create_dir_all(root.join(directory)).expect("mkdir");
         }
         let router = Router(root);
-        router.make(&["install", &format!("VRRPD_BIN={}", binary.display())]);
+        let binary_option = format!("VRRPD_BIN={}", binary.display());
+        router.make(&[&["install", &binary_option], options].concat());
         fs::copy(busybox, router.at("/bin/busybox")).expect("busybox");
         for (from, to, mode) in [
             ("rc.common", "/etc/rc.common", 0o755),
@@ -136,8 +144,11 @@ impl Router {
 
     /// Runs the init script; returns its output and the calls of procd's functions.
     fn init(&self, action: &str) -> (Output, Vec<String>) {
+        let service = ["/etc/init.d/vrrpd", "/etc/init.d/keepalived"];
+        let service = service.into_iter().find(|path| self.at(path).exists());
         let _ = fs::remove_file(self.at("/tmp/procd"));
-        let output = self.command(&["/etc/init.d/vrrpd", action]).output();
+        let script = service.expect("an init script");
+        let output = self.command(&[script, action]).output();
         let calls = self.read("/tmp/procd");
         let calls = calls.lines().map(str::to_owned).collect();
         (output.expect("the init script"), calls)
@@ -145,8 +156,12 @@ impl Router {
 
     /// `ubus call keepalived METHOD`.
     fn ubus(&self, method: &str) -> Value {
-        let mut call = self.command(&["/usr/libexec/rpcd/keepalived", "call", method]);
-        let output = call.output().expect("the plugin");
+        self.rpcd(&["call", method])
+    }
+
+    fn rpcd(&self, words: &[&str]) -> Value {
+        let words = [&["/usr/libexec/rpcd/keepalived"], words].concat();
+        let output = self.command(&words).output().expect("the plugin");
         serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stdout)))
     }
@@ -234,7 +249,7 @@ fn clean(_: &Ctx) -> Outcome {
     for name in ["vrrpd.init", "keepalived.hotplug", "keepalived.rpcd"] {
         check.arg(files.join(name));
     }
-    for name in ["rc.common", "functions.sh", "hotplug-call"] {
+    for name in ["rc.common", "functions.sh", "hotplug-call", "jshn.sh"] {
         check.arg(stand_ins().join(name));
     }
     run(&mut check);
@@ -460,5 +475,88 @@ fn runs(ctx: &Ctx) -> Outcome {
         "{calls}"
     );
     assert_eq!(router.ubus("dump"), Value::Object(serde_json::Map::new()));
+    Outcome::Passed
+}
+
+fn named(ctx: &Ctx) -> Outcome {
+    let option = ["CONFIG_VRRPD_KEEPALIVED=y"];
+    let Some(router) = Router::with_options(ctx, "owrt-named", &option) else {
+        return missing("busybox");
+    };
+    let link = fs::read_link(router.at("/usr/sbin/keepalived")).expect("a link");
+    assert_eq!(link, Path::new("vrrpd"));
+    // Two services would start two daemons.
+    assert!(!router.at("/etc/init.d/vrrpd").exists());
+    let lab = Lab::new();
+    let node = lab.node("r1", &["10.0.0.1/24"]);
+    router.write("/etc/config/keepalived", UCI);
+    let (_, calls) = router.init("start");
+    for want in [
+        "set_param command /usr/sbin/keepalived -n -f /var/etc/vrrpd.conf -p /var/run/keepalived.pid",
+        "add_raw_trigger interface.*.up 2000 /etc/init.d/keepalived reload",
+    ] {
+        assert!(calls.iter().any(|call| call == want), "{calls:?}");
+    }
+    let service = Service::start(&router, &node);
+    wait_until(SOON, "the router has the address", || {
+        node.has("10.0.0.100")
+    });
+    let pid = router.read("/var/run/keepalived.pid");
+    assert_eq!(pid.trim(), service.0.id().to_string());
+    let dump = router.ubus("dump");
+    assert_eq!(dump["status"][0]["data"]["iname"], "LAN", "{dump}");
+    Outcome::Passed
+}
+
+/// keepalived-sync adds a method of its own to the ubus object: a file of functions, of which
+/// NAME_help adds to the list.
+fn keepalived_sync(ctx: &Ctx) -> Outcome {
+    let Some(router) = Router::new(ctx, "owrt-sync") else {
+        return missing("busybox");
+    };
+    let own = serde_json::json!({ "dump": {}, "status": {} });
+    assert_eq!(router.rpcd(&["list"]), own);
+    fs::create_dir_all(router.at("/usr/share/libubox")).expect("mkdir");
+    let jshn = router.at("/usr/share/libubox/jshn.sh");
+    fs::copy(stand_ins().join("jshn.sh"), jshn).expect("stand-in");
+    assert_eq!(router.rpcd(&["list"]), own);
+    router.write(
+        "/usr/libexec/keepalived/rpc/sync.sh",
+        "#!/bin/sh
+. /usr/share/libubox/jshn.sh
+peers() { json_add_string north done; }
+rsync_status() {
+	json_init
+	json_add_object peers
+	peers
+	json_close_object
+	json_dump
+}
+sync_help() {
+	json_add_object rsync_status
+	json_close_object
+}
+",
+    );
+    router.write(
+        "/usr/libexec/keepalived/rpc/plain.sh",
+        "plain() { echo '{ \"plain\": true }'; }\n",
+    );
+    // Of OpenWrt's own package, with the names of our functions.
+    router.write(
+        "/usr/libexec/keepalived/rpc/status.sh",
+        "dump() { echo wrong; }\nstatus() { echo wrong; }\n",
+    );
+    let all = serde_json::json!({ "dump": {}, "status": {}, "rsync_status": {}, "plain": {} });
+    assert_eq!(router.rpcd(&["list"]), all);
+    let want = serde_json::json!({ "peers": { "north": "done" } });
+    assert_eq!(router.ubus("rsync_status"), want);
+    assert_eq!(router.ubus("plain"), serde_json::json!({ "plain": true }));
+    let want = serde_json::json!({ "instance": [], "group": [] });
+    assert_eq!(router.ubus("status"), want);
+    // Neither a program nor a function of another name.
+    for method in ["reboot", "ls", "none"] {
+        assert!(router.ubus(method)["error"].is_string(), "{method}");
+    }
     Outcome::Passed
 }
