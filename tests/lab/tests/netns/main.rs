@@ -2,6 +2,7 @@
 
 mod auth;
 mod checks;
+mod clients;
 mod debian;
 mod dumps;
 mod forged;
@@ -52,6 +53,7 @@ fn main() {
         notify::TESTS,
         debian::TESTS,
         openwrt::TESTS,
+        clients::TESTS,
         mail::TESTS,
         dumps::TESTS,
         process_settings::TESTS,
