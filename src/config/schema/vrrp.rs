@@ -125,7 +125,7 @@ static TRANSPORT: &[Keyword] = &[
     row!("track_src_ip", [], A, "", "Go to FAULT state while the configured source address is not on the interface"),
     row!("v3_checksum_as_v2", [Arg::Bool], A, "", "Compute the checksum of VRRPv3 over IPv4 without the pseudo-header; default: v3_checksum_as_v2 of global_defs"),
     row!("use_vmac", [Arg::Options(&VMAC)], B, "", "Use the virtual MAC address 00:00:5e:00:01:VRID (IPv6: 02:VRID) on a macvlan interface: [[name] NAME] [MAC] [group GROUP]"),
-    row!("use_vmac_addr", [Arg::Opt(&Arg::Str)], C, "", "Use virtual MAC addresses for VIPs on other interfaces and of the other address family too, on a macvlan interface for each"),
+    row!("use_vmac_addr", [], C, "", "Use virtual MAC addresses for VIPs on other interfaces and of the other address family too, on a macvlan interface for each"),
     row!("vmac_xmit_base", [], B, "", "Send adverts from the base interface instead of the VMAC interface"),
     row!("use_ipvlan", [Arg::Options(&VMAC)], C, "", "Put the VIPs on an ipvlan interface (L2 mode), which has the MAC address of the interface: [[name] NAME] [ADDRESS] [bridge|private|vepa] [group GROUP]; ADDRESS: source of the adverts"),
     row!("vrf", [Arg::If], C, "", "VRF of the interface").no_effect(Reason::NoVrf),
