@@ -81,6 +81,12 @@ fn global(page: &mut Page, global: &Global) {
     }
     let repeat = global.fifo_states_on_reload;
     page.title("FIFO write vrrp states on reload", &repeat);
+    of_process(page, global);
+}
+
+/// Settings of the packet filter and of the process.
+fn of_process(page: &mut Page, global: &Global) {
+    let process = &global.process;
     page.title("nftables table name", &Escaped(&global.nft.table));
     page.title("nftables base chain priority", &global.nft.priority);
     let counters = if global.nft.counters { "" } else { "out" };

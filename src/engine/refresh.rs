@@ -24,11 +24,12 @@ const SOCKET_RETRY: Duration = Duration::from_secs(1);
 impl Engine {
     /// Notes a netlink event; [`Engine::refresh`] acts on it.
     pub fn netlink_event(&mut self, now: Instant, message: &Message<'_>) {
-        let before = match message {
-            Message::NewLink(link) => self.shared.interfaces.get(link.index),
-            _ => None,
+        let before = if let Message::NewLink(link) = message {
+            let known = self.shared.interfaces.get(link.index);
+            known.map(Interface::is_oper_up)
+        } else {
+            None
         };
-        let before = before.map(Interface::is_oper_up);
         let change = self.shared.interfaces.apply(now, message);
         if let (Some(before), Change::Link(index)) = (before, change)
             && let Some(link) = self.shared.interfaces.get(index)
