@@ -12,6 +12,7 @@ use std::path::Path;
 
 use lexopt::{Arg, Parser};
 
+use crate::config::render::Strictness;
 use crate::types::{CalledAs, Subsystems, umask};
 
 /// The configuration without `-f`, unless called `keepalived`.
@@ -77,6 +78,8 @@ pub struct Options {
     pub test_report: Option<String>,
     /// `--config-test-format`.
     pub test_format: Format,
+    /// `--config-test-strict`.
+    pub test_strictness: Strictness,
     /// `-d`: log the instances at the start.
     pub dump_conf: bool,
     /// `-p`.
@@ -195,6 +198,8 @@ static TABLE: &[Row] = &[
         "check the configuration, report to FILE or\nstandard error; exit code 0: no errors,\n4: cannot run, 5: errors"),
     long_only("config-test-format", Required("text|json"), Parsed(set_format),
         "output format of -t"),
+    long_only("config-test-strict", Value::None, Flag(|o| o.test_strictness = Strictness::Strict),
+        "with -t: exit code 5 for warnings about\nwhat may follow later too, such as scripts"),
     row('n', "dont-fork", Value::None, Flag(|o| o.foreground = true),
         "stay in the foreground"),
     row('l', "log-console", Value::None, Flag(|o| o.log_console = true),

@@ -246,32 +246,54 @@ fn testing_a_missing_configuration_gives_exit_code_4() {
 }
 
 #[test]
-fn with_script_security_a_script_that_others_can_change_gives_exit_code_6() {
+fn a_configuration_test_has_the_exit_codes_of_keepalived_for_scripts() {
     use std::os::unix::fs::PermissionsExt;
     let files = Files::new("cli-secure");
     let script = files.path("check.sh");
     fs::write(&script, "#!/bin/sh\n").expect("write");
     fs::set_permissions(&script, fs::Permissions::from_mode(0o777)).expect("chmod");
     let instance = fs::read_to_string(files.path("conf")).expect("read");
-    let instance = instance.replace("VI_1 {", "VI_1 {\n track_script {\n  chk\n }");
-    for (name, global, program, want) in [
-        ("no script security", "", &*script, 0),
-        ("others can change it", "enable_script_security", &script, 6),
+    let tracked = "track_script {\n chk\n }";
+    let shared = format!("notify_master {script}");
+    // The codes of a test, and of a strict one.
+    for (name, global, lines, program, want) in [
+        ("no script security", "", tracked, "/bin/sh", [6, 6]),
+        ("others can change it", "", tracked, &*script, [6, 6]),
         (
-            "only root can change it",
+            "refused",
             "enable_script_security",
-            "/bin/sh",
-            0,
+            tracked,
+            &script,
+            [5, 5],
         ),
-        ("it does not exist", "enable_script_security", "/none.sh", 5),
+        ("safe", "enable_script_security", tracked, "/bin/sh", [0, 0]),
+        ("none", "enable_script_security", tracked, "/none", [5, 5]),
+        ("refused", "enable_script_security", &shared, "", [0, 5]),
+        ("none", "", "notify /none", "", [0, 5]),
+        ("no user", "", "notify \"/bin/sh\" nobody9", "", [0, 5]),
+        ("no group", "", "notify \"/bin/sh\" root grp9", "", [0, 5]),
+        ("no FIFO user", "notify_fifo /f nobody9", "", "", [0, 5]),
+        (
+            "pipe",
+            "enable_script_security",
+            "notify \"/bin/sh|x\"",
+            "",
+            [0, 5],
+        ),
+        ("strict", "vrrp_strict", "", "", [0, 5]),
     ] {
-        let text = format!(
-            "global_defs {{\n {global}\n script_user root\n}}\n\
-             vrrp_script chk {{\n script \"{program}\"\n}}\n{instance}"
-        );
+        let script = match program {
+            "" => String::new(),
+            program => format!("vrrp_script chk {{\n script \"{program}\"\n}}\n"),
+        };
+        let instance = instance.replace("VI_1 {", &format!("VI_1 {{\n {lines}"));
+        let text = format!("global_defs {{\n {global}\n script_user root\n}}\n{script}{instance}");
         fs::write(files.path("conf"), text).expect("write");
-        let output = vrrpd(&format!("-t -f {}", files.path("conf")));
-        assert_eq!(code(&output), want, "{name}: {}", stderr(&output));
+        let codes = ["", " --config-test-strict"].map(|option| {
+            let output = vrrpd(&format!("-t -f {}{option}", files.path("conf")));
+            code(&output)
+        });
+        assert_eq!(codes, want, "{name}: {global} {lines} {program}");
     }
 }
 

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use host::FakeHost;
 use vrrpd::config::model::{Auth, User};
+use vrrpd::config::render::{Strictness, exit_code_for_test};
 use vrrpd::config::schema::{Arg, Body, Feature, ROOT, visit};
 use vrrpd::config::{Access, Host, Loaded, Program, Severity, load};
 use vrrpd::engine::system::error_text;
@@ -129,6 +130,8 @@ fn severity_name(severity: Severity) -> &'static str {
         Severity::Note => "note",
         Severity::Unsupported => "unsupported",
         Severity::InsecureSetting => "insecure setting",
+        Severity::Tolerated => "tolerated",
+        Severity::ToleratedError => "tolerated error",
         Severity::Insecure => "insecure",
         Severity::Warning => "warning",
         Severity::Error => "error",
@@ -463,12 +466,10 @@ const VERDICT_LOST: &[&str] = &["451"];
 
 /// The exit code of a configuration test.
 fn exit_code(loaded: &Loaded) -> i32 {
-    match loaded.diags.worst() {
-        None | Some(Severity::Note | Severity::Unsupported | Severity::InsecureSetting) => 0,
-        Some(Severity::Warning | Severity::Error) => 5,
-        Some(Severity::Insecure) => 6,
-        Some(Severity::Fatal) => 4,
-    }
+    i32::from(exit_code_for_test(
+        loaded.diags.worst(),
+        Strictness::Keepalived,
+    ))
 }
 
 #[test]

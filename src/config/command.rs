@@ -71,6 +71,82 @@ pub fn words(text: &str) -> Result<Vec<String>, CommandError> {
     words.into_iter().map(text_of).collect()
 }
 
+/// The first word of a command, as [`split`] splits it, that means something to a shell. A word
+/// with an operator between others (`a|grep`) counts if a program follows, as `is_program` says:
+/// it can also be a regular expression or a URL.
+#[must_use]
+pub fn shell_word(raw: &str, is_program: &dyn Fn(&str) -> bool) -> Option<String> {
+    let quoted = raw.starts_with(['"', '\'']);
+    let inner = quoted
+        .then(|| words(raw).ok()?.into_iter().next())
+        .flatten();
+    let text = inner.as_deref().unwrap_or(raw);
+    let bare = mask_quoted(text);
+    let mut start: usize = 0;
+    for word in bare.split([' ', '\t']) {
+        let end = start.saturating_add(word.len());
+        if is_for_shell(word, is_program) {
+            return text.get(start..end).map(str::to_owned);
+        }
+        start = end.saturating_add(1);
+    }
+    None
+}
+
+/// The text with `x` for each byte that is quoted or escaped, and for those that are not ASCII.
+fn mask_quoted(text: &str) -> String {
+    let mut quote = None;
+    let mut escaped = false;
+    let mask = |byte: u8| {
+        let plain = if escaped {
+            escaped = false;
+            false
+        } else if byte == b'\\' {
+            escaped = true;
+            false
+        } else if quote.is_some() {
+            quote = quote.filter(|open| *open != byte);
+            false
+        } else if matches!(byte, b'"' | b'\'') {
+            quote = Some(byte);
+            false
+        } else {
+            byte.is_ascii()
+        };
+        char::from(if plain { byte } else { b'x' })
+    };
+    text.bytes().map(mask).collect()
+}
+
+fn is_for_shell(word: &str, is_program: &dyn Fn(&str) -> bool) -> bool {
+    let starts_with = |wanted: &str| word.starts_with(wanted);
+    let expands = word.match_indices('$').any(|(at, _)| {
+        let next = word.as_bytes().get(at.saturating_add(1));
+        next.is_some_and(|next| next.is_ascii_alphabetic() || matches!(next, b'(' | b'{' | b'_'))
+    });
+    if expands || word.contains('`') || starts_with("~/") {
+        return true;
+    }
+    if word.contains("://") {
+        return false;
+    }
+    let is_arrow = word.contains("->") || word.contains("=>");
+    if (word.contains(['<', '>']) && !is_arrow)
+        || (word.contains('*') && (word.contains('/') || starts_with("*.")))
+    {
+        return true;
+    }
+    let operators = ['|', ';', '&'];
+    let mut parts = word.split(operators);
+    if word.is_empty() {
+        return false;
+    }
+    let first = parts.next();
+    // At the start or the end of the word.
+    let outside = first == Some("") || word.ends_with(operators);
+    outside || parts.any(|part| !part.is_empty() && is_program(part))
+}
+
 fn text_of(word: Vec<u8>) -> Result<String, CommandError> {
     if word.contains(&0) {
         return Err(CommandError::InvalidText);
@@ -163,6 +239,48 @@ mod tests {
         ] {
             let (command, after) = split(raw).expect(raw);
             assert_eq!([command, after].concat(), want, "{raw}");
+        }
+    }
+
+    #[test]
+    fn words_for_a_shell_are_found_and_others_are_not() {
+        let is_program = |name: &str| matches!(name, "grep" | "/bin/grep" | "b");
+        for (raw, want) in [
+            ("\"/bin/ps ax | grep x\"", Some("|")),
+            ("/bin/ps ax|grep x", Some("ax|grep")),
+            ("/bin/ps ax |/bin/grep x", Some("|/bin/grep")),
+            ("/bin/ps ax| grep x", Some("ax|")),
+            ("\"/a x;b\"", Some("x;b")),
+            ("/a x; c", Some("x;")),
+            ("/a && b", Some("&&")),
+            ("/a&&b", Some("/a&&b")),
+            ("/a x &", Some("&")),
+            ("/a >/dev/null", Some(">/dev/null")),
+            ("/a 2>&1", Some("2>&1")),
+            ("/a &>f", Some("&>f")),
+            ("/a </dev/null", Some("</dev/null")),
+            ("/a x>f", Some("x>f")),
+            ("/a $(cat f)", Some("$(cat")),
+            ("/a `cat f`", Some("`cat")),
+            ("/a $HOME/x", Some("$HOME/x")),
+            ("/a ${HOME}", Some("${HOME}")),
+            ("/a ~/x", Some("~/x")),
+            ("/a /run/*.pid", Some("/run/*.pid")),
+            ("/a *.pid", Some("*.pid")),
+            // Not for a shell.
+            ("\"/bin/sh -c 'a | b > $HOME'\"", None),
+            (r#""/bin/sh -c \"a | b > $HOME\"""#, None),
+            ("/bin/sh -c 'a; b'", None),
+            (r"/a \| \$HOME", None),
+            ("/usr/bin/pgrep -f nginx|apache", None),
+            ("/usr/bin/curl http://h/p?a=1&b=2;c=*", None),
+            ("/a --when=x->y", None),
+            ("/a ^nginx$ 5$", None),
+            ("/a nginx* a&c", None),
+            ("/a", None),
+            ("", None),
+        ] {
+            assert_eq!(shell_word(raw, &is_program).as_deref(), want, "{raw}");
         }
     }
 

@@ -13,7 +13,13 @@ pub enum Severity {
     /// A setting that lets others in where a user would expect to be protected; it is used as written
     /// (exit 0).
     InsecureSetting,
-    /// A script is not run because it is insecure (exit 6).
+    /// A warning about what a test by keepalived does not report, such as a script that does not exist
+    /// yet: programs that provision routers test a file before everything it names is in place
+    /// (exit 0; in a strict test 5).
+    Tolerated,
+    /// An error, likewise. A reload that has a new one is refused, as with other errors.
+    ToleratedError,
+    /// Scripts run as root without `enable_script_security` (exit 6).
     Insecure,
     /// Part of a statement is ignored or changed (exit 5).
     Warning,
@@ -21,6 +27,14 @@ pub enum Severity {
     Error,
     /// The configuration cannot be used (exit 4 of `-t`, exit 2 at start).
     Fatal,
+}
+
+impl Severity {
+    /// Whether a statement is invalid; a reload is refused because of it.
+    #[must_use]
+    pub fn is_error(self) -> bool {
+        matches!(self, Self::ToleratedError) || self >= Self::Error
+    }
 }
 
 /// A byte range in a source file.

@@ -57,8 +57,8 @@ fn name(severity: Severity) -> &'static str {
         Severity::Note => "note",
         Severity::Unsupported => "unsupported",
         Severity::InsecureSetting | Severity::Insecure => "insecure",
-        Severity::Warning => "warning",
-        Severity::Error => "error",
+        Severity::Tolerated | Severity::Warning => "warning",
+        Severity::ToleratedError | Severity::Error => "error",
         Severity::Fatal => "fatal",
     }
 }

@@ -568,6 +568,7 @@ fn report_missing(
         (None, Some(pattern)) if include::has_wildcard(pattern) && !policy.matches => {
             (Severity::Note, pattern)
         }
+        (None, Some(pattern)) if !policy.matches => (Severity::ToleratedError, pattern),
         (None, Some(pattern)) => (Severity::Error, pattern),
         (None, None) => return,
     };

@@ -19,19 +19,33 @@ impl Severity {
         match self {
             Self::Note => "note",
             Self::InsecureSetting => "insecure",
-            Self::Unsupported | Self::Insecure | Self::Warning => "warning",
-            Self::Error => "error",
+            Self::Unsupported | Self::Tolerated | Self::Insecure | Self::Warning => "warning",
+            Self::ToleratedError | Self::Error => "error",
             Self::Fatal => "fatal",
         }
     }
 }
 
+/// How strict a configuration test is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Strictness {
+    /// As a test by keepalived.
+    #[default]
+    Keepalived,
+    /// Every warning counts.
+    Strict,
+}
+
 /// The exit code of a configuration test (`-t`), as that of keepalived: 0 valid, 4 unusable, 5 with
-/// errors, 6 with an insecure script.
+/// errors, 6 with scripts that nothing protects.
 #[must_use]
-pub fn exit_code_for_test(worst: Option<Severity>) -> u8 {
+pub fn exit_code_for_test(worst: Option<Severity>, strictness: Strictness) -> u8 {
     match worst {
         None | Some(Severity::Note | Severity::Unsupported | Severity::InsecureSetting) => 0,
+        Some(Severity::Tolerated | Severity::ToleratedError) => match strictness {
+            Strictness::Keepalived => 0,
+            Strictness::Strict => 5,
+        },
         Some(Severity::Warning | Severity::Error) => 5,
         Some(Severity::Insecure) => 6,
         Some(Severity::Fatal) => 4,
@@ -392,17 +406,21 @@ mod tests {
 
     #[test]
     fn exit_codes_follow_the_worst_severity() {
-        for (worst, want) in [
-            (None, 0),
-            (Some(Severity::Note), 0),
-            (Some(Severity::Unsupported), 0),
-            (Some(Severity::InsecureSetting), 0),
-            (Some(Severity::Insecure), 6),
-            (Some(Severity::Warning), 5),
-            (Some(Severity::Error), 5),
-            (Some(Severity::Fatal), 4),
+        for (worst, want, strict) in [
+            (None, 0, 0),
+            (Some(Severity::Note), 0, 0),
+            (Some(Severity::Unsupported), 0, 0),
+            (Some(Severity::InsecureSetting), 0, 0),
+            (Some(Severity::Tolerated), 0, 5),
+            (Some(Severity::ToleratedError), 0, 5),
+            (Some(Severity::Insecure), 6, 6),
+            (Some(Severity::Warning), 5, 5),
+            (Some(Severity::Error), 5, 5),
+            (Some(Severity::Fatal), 4, 4),
         ] {
-            assert_eq!(exit_code_for_test(worst), want, "{worst:?}");
+            let code = |strictness| exit_code_for_test(worst, strictness);
+            let codes = (code(Strictness::Keepalived), code(Strictness::Strict));
+            assert_eq!(codes, (want, strict), "{worst:?}");
         }
     }
 }

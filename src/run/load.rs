@@ -6,7 +6,7 @@ use log::Level;
 use super::{cannot_read, config_host};
 use crate::cli::Options;
 use crate::config::model::Config;
-use crate::config::render::exit_code_for_test;
+use crate::config::render::{Strictness, exit_code_for_test};
 use crate::config::source::Position;
 use crate::config::subset;
 use crate::config::{self, Loaded, Severity};
@@ -63,7 +63,7 @@ impl<'a> Loader<'a> {
 
     fn adopt(&mut self, loaded: Loaded) -> Config {
         self.errors = errors(&loaded);
-        self.test_code = exit_code_for_test(loaded.diags.worst());
+        self.test_code = exit_code_for_test(loaded.diags.worst(), Strictness::Keepalived);
         loaded.config
     }
 
@@ -98,7 +98,7 @@ fn keep(subsystems: Subsystems, config: &mut Config) {
 
 fn errors(loaded: &Loaded) -> Vec<String> {
     let list = loaded.diags.list().iter();
-    let list = list.filter(|diag| diag.severity >= Severity::Error);
+    let list = list.filter(|diag| diag.severity.is_error());
     list.map(|diag| diag.message.to_string()).collect()
 }
 
@@ -121,9 +121,10 @@ fn log_diags(loaded: &Loaded, path: &str) {
             Severity::Note => Level::Debug,
             Severity::Unsupported
             | Severity::InsecureSetting
+            | Severity::Tolerated
             | Severity::Insecure
             | Severity::Warning => Level::Warn,
-            Severity::Error | Severity::Fatal => Level::Error,
+            Severity::ToleratedError | Severity::Error | Severity::Fatal => Level::Error,
         };
         log::log!(target: "config", level, "{position}{}{help}", diag.message);
     }

@@ -93,7 +93,11 @@ pub fn config_test(options: &Options, host: &dyn config::Host) -> u8 {
         #[cfg(feature = "json")]
         Format::Json => config::json::render_json(&diags, &sources),
     };
-    write_report(options, &report, exit_code_for_test(diags.worst()))
+    write_report(
+        options,
+        &report,
+        exit_code_for_test(diags.worst(), options.test_strictness),
+    )
 }
 
 /// Writes a report to the file given with `-t`, else text to standard error and JSON to standard

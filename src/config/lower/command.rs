@@ -7,7 +7,7 @@
 use super::Lowering;
 use super::fields::Fields;
 use crate::config::Program;
-use crate::config::command::split;
+use crate::config::command::{shell_word, split};
 use crate::config::diag::{Severity, Span};
 use crate::config::model::{Command, User};
 use crate::config::tree::Node;
@@ -24,6 +24,18 @@ pub(super) struct ScriptDefaults {
     secure: bool,
     /// Where to report, once, that there is no user.
     not_reported: Option<Span>,
+    /// A script that runs as root without `enable_script_security` has been reported.
+    unprotected: bool,
+}
+
+/// A program that others can change.
+struct Exposed {
+    /// What they can change: the program, or a directory or link on the way to it.
+    part: String,
+    /// The rights it runs with.
+    rights: &'static str,
+    /// How to report that it is not run.
+    severity: Severity,
 }
 
 impl Lowering<'_> {
@@ -68,50 +80,64 @@ impl Lowering<'_> {
         let user = match rest.as_slice() {
             [name, group @ ..] if is_user => {
                 let group = group.first().map(String::as_str);
-                self.user_named(name, group, node.keyword.span)?
+                self.user_named(name, group, node.keyword.span, Severity::ToleratedError)?
             }
             arguments => {
                 argv.extend_from_slice(arguments);
                 self.default_user()?
             }
         };
-        self.check_program(node, argv, user)
+        self.check_program(node, argv, user, Severity::Tolerated)
     }
 
-    /// The command of a statement, run as `user`. All words are the program and its arguments.
-    pub(super) fn command_as(&mut self, node: &Node, user: User) -> Option<Command> {
+    /// The command of a statement, run as `user`. All words are the program and its arguments. A
+    /// program that cannot be executed is reported with this severity.
+    pub(super) fn command_as(
+        &mut self,
+        node: &Node,
+        user: User,
+        severity: Severity,
+    ) -> Option<Command> {
         let (mut argv, rest) = self.split_command(node)?;
         argv.extend(rest);
-        self.check_program(node, argv, user)
+        self.check_program(node, argv, user, severity)
     }
 
     /// `keyword USER [GROUP]` or `keyword USER:GROUP`.
     pub(super) fn user(&mut self, node: &Node) -> Option<User> {
         let mut words = node.args.iter().map(|word| &*word.text);
         let name = words.next()?;
-        self.user_named(name, words.next(), node.keyword.span)
+        self.user_named(name, words.next(), node.keyword.span, Severity::Error)
     }
 
-    /// The user and group of these names; the group is by default that of the user.
+    /// The user and group of these names: `NAME`, `NAME GROUP`, `NAME :GROUP`, `NAME:GROUP`. The
+    /// group is by default that of the user. A name that does not exist is reported with this
+    /// severity.
     pub(super) fn user_named(
         &mut self,
         name: &str,
         group: Option<&str>,
         span: Span,
+        severity: Severity,
     ) -> Option<User> {
-        let (name, group) = match name.split_once(':') {
-            Some((name, group)) => (name, Some(group)),
-            None => (name, group),
+        let (name, attached) = match name.split_once(':') {
+            Some((name, attached)) => (name, Some(attached)),
+            None => (name, None),
         };
+        let group = group.map(|group| group.strip_prefix(':').unwrap_or(group));
+        let named = |group: &&str| !group.is_empty();
+        let group = attached.filter(named).or(group.filter(named));
         let Some(mut user) = self.host.user(name) else {
             let message = format!("user `{name}` does not exist; its scripts are not run");
-            self.error(span, message, "create the user, or write another one");
+            let help = "create the user, or write another one";
+            self.diags.report_with_help(severity, span, message, help);
             return None;
         };
         if let Some(group) = group {
             let Some(gid) = self.host.group(group) else {
                 let message = format!("group `{group}` does not exist; its scripts are not run");
-                self.error(span, message, "create the group, or write another one");
+                let help = "create the group, or write another one";
+                self.diags.report_with_help(severity, span, message, help);
                 return None;
             };
             user.gid = gid;
@@ -133,7 +159,13 @@ impl Lowering<'_> {
 
     /// The command with the path of its program; `None` if it cannot be executed, which has been
     /// reported.
-    fn check_program(&mut self, node: &Node, mut argv: Vec<String>, user: User) -> Option<Command> {
+    fn check_program(
+        &mut self,
+        node: &Node,
+        mut argv: Vec<String>,
+        user: User,
+        severity: Severity,
+    ) -> Option<Command> {
         let program = argv.first_mut()?;
         let Program {
             path,
@@ -143,13 +175,18 @@ impl Lowering<'_> {
             Ok(found) => found,
             Err(why) => {
                 let message = format!("`{program}` is not run: {why}");
-                self.warn(node.span(), message);
+                self.diags.report(severity, node.span(), message);
                 return None;
             }
         };
         let rights = self.rights(user);
         if let (Some(part), Some(rights)) = (exposed, rights) {
-            self.report_exposed(node, program, &part, rights)?;
+            let part = Exposed {
+                part,
+                rights,
+                severity,
+            };
+            self.report_exposed(node, program, &part)?;
         }
         if set_id && user.uid != self.host.own_user().uid {
             let message = format!(
@@ -160,8 +197,11 @@ impl Lowering<'_> {
                 .report_with_help(Severity::Unsupported, node.span(), message, help);
         }
         let secure = self.scripts.secure && rights.is_some();
+        if !self.scripts.secure && user.uid == 0 {
+            self.report_unprotected(node.span());
+        }
         *program = path;
-        self.warn_shell_syntax(node, &argv);
+        self.report_shell_syntax(node, user);
         Some(Command { argv, user, secure })
     }
 
@@ -176,20 +216,19 @@ impl Lowering<'_> {
     }
 
     /// Reports that others can change this part of the path of a program; `None`: it is not run.
-    fn report_exposed(
-        &mut self,
-        node: &Node,
-        program: &str,
-        part: &str,
-        rights: &str,
-    ) -> Option<()> {
+    fn report_exposed(&mut self, node: &Node, program: &str, exposed: &Exposed) -> Option<()> {
+        let Exposed {
+            part,
+            rights,
+            severity,
+        } = exposed;
         let safe = "make every part of its path, links too, writable by root only, or write a `user` that runs it";
         if self.scripts.secure {
             let message = format!(
                 "`{program}` is not run: it would run {rights}, but users other than root can change `{part}`"
             );
             self.diags
-                .report_with_help(Severity::Insecure, node.span(), message, safe);
+                .report_with_help(*severity, node.span(), message, safe);
             return None;
         }
         let message =
@@ -198,18 +237,25 @@ impl Lowering<'_> {
         Some(())
     }
 
-    /// Reports words that only a shell interprets.
-    fn warn_shell_syntax(&mut self, node: &Node, argv: &[String]) {
-        const SHELL: [&str; 10] = ["|", "||", "&", "&&", ";", ">", ">>", "<", "2>&1", "2>"];
-        let redirects = |word: &str| word.starts_with('>') || word.starts_with("&>");
-        let word = argv.iter().skip(1).find(|word| {
-            SHELL.contains(&word.as_str()) || redirects(word) || word.starts_with("2>/")
-        });
-        if let Some(word) = word {
+    /// Reports, once, that scripts run as root without a check of who can change them.
+    fn report_unprotected(&mut self, span: Span) {
+        if core::mem::replace(&mut self.scripts.unprotected, true) {
+            return;
+        }
+        let message = "scripts run as root without `enable_script_security`, even those that other users can change";
+        let help = "write `enable_script_security` in `global_defs`";
+        self.diags
+            .report_with_help(Severity::Insecure, span, message, help);
+    }
+
+    /// Reports a word that only a shell interprets.
+    fn report_shell_syntax(&mut self, node: &Node, user: User) {
+        let is_program = |name: &str| self.host.program(name, user).is_ok();
+        if let Some(word) = shell_word(&node.text(), &is_program) {
             let message =
                 format!("the command is not run by a shell; `{word}` is passed as an argument");
             let help = "to run it with a shell, write `\"/bin/sh -c 'COMMAND'\"`";
-            self.warn_with_help(node.span(), message, help);
+            self.tolerated_with_help(node.span(), message, help);
         }
     }
 }

@@ -150,6 +150,20 @@ impl Lowering<'_> {
         self.diags.report(Severity::Warning, span, message);
     }
 
+    fn tolerated(&mut self, span: Span, message: impl Into<String>) {
+        self.diags.report(Severity::Tolerated, span, message);
+    }
+
+    fn tolerated_with_help(
+        &mut self,
+        span: Span,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.diags
+            .report_with_help(Severity::Tolerated, span, message, help);
+    }
+
     fn note_with_help(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
         self.diags
             .report_with_help(Severity::Note, span, message, help);

@@ -2,6 +2,7 @@
 
 use super::Lowering;
 use super::fields::Fields;
+use crate::config::diag::Severity;
 use crate::config::model::{Command, Fifo, Notify};
 
 impl Lowering<'_> {
@@ -38,7 +39,7 @@ impl Lowering<'_> {
             && let Some(node) = global_defs.last("vrrp_notify_fifo")
         {
             let message = "`vrrp_notify_fifo` is the same FIFO as `notify_fifo`, which receives all lines; ignored";
-            self.warn(node.span(), message);
+            self.tolerated(node.span(), message);
             return [all, None];
         }
         [all, vrrp]
@@ -52,7 +53,7 @@ impl Lowering<'_> {
             && global_defs.word("notify_fifo") == Some(&*fifo.path)
         {
             let message = "`lvs_notify_fifo` is the same FIFO as `notify_fifo`, which receives all lines; ignored";
-            self.warn(node.span(), message);
+            self.tolerated(node.span(), message);
             return None;
         }
         Some(fifo)
@@ -63,7 +64,8 @@ impl Lowering<'_> {
             if let Some(node) = global_defs.last(script) {
                 let message = format!("`{script}` is not run: there is no `{name}`");
                 let help = format!("write `{name} PATH`");
-                self.error(node.span(), message, help);
+                self.diags
+                    .report_with_help(Severity::ToleratedError, node.span(), message, help);
             }
             return None;
         };
@@ -71,11 +73,15 @@ impl Lowering<'_> {
         let path = words.next()?.to_owned();
         if !path.starts_with('/') {
             let message = format!("`{path}` is not an absolute path; the FIFO is ignored");
-            self.error(node.span(), message, "write a path that starts with `/`");
+            let help = "write a path that starts with `/`";
+            self.diags
+                .report_with_help(Severity::ToleratedError, node.span(), message, help);
             return None;
         }
         let user = match words.next() {
-            Some(name) => self.user_named(name, words.next(), node.span())?,
+            Some(name) => {
+                self.user_named(name, words.next(), node.span(), Severity::ToleratedError)?
+            }
             None => self.default_user()?,
         };
         let script = self.notify_command(global_defs, script);

@@ -14,7 +14,7 @@ use crate::types::Version;
 /// Warns about the consequences of strict mode, once, where it is enabled.
 pub(super) fn warn_strict_mode(span: Span, diags: &mut Diags) {
     diags.report_with_help(
-        Severity::Warning,
+        Severity::Tolerated,
         span,
         "strict mode is enabled: instances with a priority below 255 drop all packets to their addresses, ping \
          included, and keywords that contradict it are ignored",
@@ -96,7 +96,7 @@ impl Lowering<'_> {
                     "write `accept` in the instance if the addresses should accept packets"
                 }
             };
-            self.warn_with_help(block.span, message, help);
+            self.tolerated_with_help(block.span, message, help);
         }
         false
     }

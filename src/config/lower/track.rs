@@ -300,7 +300,7 @@ impl<'a> Lowering<'a> {
             Some(node) => self.user(node)?,
             None => self.default_user()?,
         };
-        let command = self.command_as(command, user)?;
+        let command = self.command_as(command, user, Severity::Warning)?;
         let time = |name: &str| fields.seconds(name).filter(|span| !span.is_zero());
         let default = Script::default();
         let interval = time("interval").unwrap_or(default.interval);

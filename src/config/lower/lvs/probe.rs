@@ -2,6 +2,7 @@
 
 use super::check::Checker;
 use super::number;
+use crate::config::diag::Severity;
 use crate::config::lower::fields::Fields;
 use crate::config::lower::{Lowering, first};
 use crate::config::model::lvs::{CheckKind, Target, Udp};
@@ -170,7 +171,7 @@ impl Lowering<'_> {
             Some(node) => self.user(node),
             None => self.default_user(),
         };
-        let command = user.and_then(|user| self.command_as(node, user));
+        let command = user.and_then(|user| self.command_as(node, user, Severity::Tolerated));
         let Some(command) = command else {
             let message = "MISC_CHECK cannot run and is left out; its server counts as up unless another check fails";
             self.note(checker.node.keyword.span, message);
