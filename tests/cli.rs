@@ -297,6 +297,39 @@ fn a_configuration_test_has_the_exit_codes_of_keepalived_for_scripts() {
     }
 }
 
+/// The table was made with keepalived 2.2.7; a test of `tests/lab` compares it with the one that is
+/// installed.
+#[test]
+fn a_configuration_test_has_the_recorded_exit_codes() {
+    let files = Files::new("cli-codes");
+    let table = include_str!("golden/exit_codes.txt");
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for case in table.split("\n== ").skip(1) {
+        let (head, text) = case.split_once('\n').expect("a configuration");
+        let mut columns = head.split(" | ");
+        let name = columns.next().expect("a name");
+        let codes: Vec<&str> = columns.by_ref().take(2).collect();
+        let reason = columns.next().is_some();
+        let [keepalived, want] = codes[..] else {
+            panic!("{head}");
+        };
+        assert_eq!(
+            keepalived != want,
+            reason,
+            "{name}: a difference has a reason"
+        );
+        fs::write(files.path("conf"), text).expect("write");
+        let output = vrrpd(&format!("-t -f {}", files.path("conf")));
+        if code(&output).to_string() != want {
+            wrong.push(format!("{name}: {} {}", code(&output), stderr(&output)));
+        }
+        count += 1;
+    }
+    assert!(count > 100, "{count}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn the_report_of_a_configuration_test_goes_to_stderr_or_a_file() {
     let files = Files::new("cli-report");

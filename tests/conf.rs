@@ -447,6 +447,78 @@ fn tens_of_thousands_of_errors_take_seconds_at_most() {
     }
 }
 
+/// A host with one file and these interfaces.
+struct Interfaces<'a>(FakeHost<'a>, Option<&'a [&'a str]>);
+
+impl Host for Interfaces<'_> {
+    fn interfaces(&self) -> Option<Vec<String>> {
+        let names = self.1?.iter().map(|name| (*name).to_owned());
+        Some(names.collect())
+    }
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.0.read(path)
+    }
+    fn read_protected(&self, path: &str, from: Access) -> Result<Vec<u8>, String> {
+        self.0.read_protected(path, from)
+    }
+    fn is_writable_by_everyone(&self, path: &str) -> bool {
+        self.0.is_writable_by_everyone(path)
+    }
+    fn glob(&self, pattern: &str) -> Vec<String> {
+        self.0.glob(pattern)
+    }
+    fn env(&self, name: &str) -> Option<String> {
+        self.0.env(name)
+    }
+    fn config_id(&self) -> String {
+        self.0.config_id()
+    }
+    fn random(&self) -> u32 {
+        self.0.random()
+    }
+    fn user(&self, name: &str) -> Option<User> {
+        self.0.user(name)
+    }
+    fn group(&self, name: &str) -> Option<u32> {
+        self.0.group(name)
+    }
+    fn own_user(&self) -> User {
+        self.0.own_user()
+    }
+    fn program(&self, name: &str, user: User) -> Result<Program, String> {
+        self.0.program(name, user)
+    }
+}
+
+#[test]
+fn interfaces_that_do_not_exist_are_reported_once_and_used() {
+    let text = "# global\n\
+                vrrp_instance a {\n interface eth9\n virtual_router_id 51\n use_vmac vrrp51\n\
+                virtual_ipaddress {\n 192.0.2.1 dev eth9\n 192.0.2.2 dev vrrp51\n 192.0.2.3 dev eth0\n }\n\
+                track_interface {\n wan\n }\n}\n";
+    let found = |text: &str, present| {
+        let complete = true;
+        let loaded = load("x.conf", &Interfaces(FakeHost { text, complete }, present));
+        assert_eq!(loaded.config.instances.len(), 1);
+        assert_eq!(exit_code(&loaded), 0);
+        let diags = loaded.diags.list().iter();
+        let diags = diags.filter(|diag| diag.message.contains("does not exist"));
+        let line = |diag: &vrrpd::config::Diag| {
+            let severity = severity_name(diag.severity);
+            format!("{severity}: {} {:?}", diag.message, diag.help)
+        };
+        diags.map(line).collect::<Vec<_>>()
+    };
+    let want = [
+        "tolerated: interface eth9 does not exist now Some(\"did you mean `eth0`?\")",
+        "note: interface wan does not exist now None",
+    ];
+    assert_eq!(found(text, Some(&["lo", "eth0"])), want);
+    assert_eq!(found(text, None), [""; 0]);
+    let elsewhere = text.replace("# global", "net_namespace red");
+    assert_eq!(found(&elsewhere, Some(&["lo"])), [""; 0]);
+}
+
 // ---- corpus of real-world configurations ----
 
 /// Exit codes of `keepalived -t`, by file name.

@@ -11,20 +11,24 @@ mod checker;
 mod unknown;
 
 use super::diag::{Diags, Severity, Span};
-use super::schema::{Alias, Body, Feature, Items, Keyword, ROOT, Support, value};
+use super::schema::{Alias, Body, Feature, Items, Keyword, ROOT, Repeat, Support, value};
 use super::source::Sources;
+use super::span_map::SpanMap;
 use super::tree::{Block, Node, Word};
 use args::{ArgOwner, Role};
 use checker::{Checker, Closed, Scope};
 use unknown::StrayLines;
 
 /// Checks `root` against the schema of a whole file and removes what is wrong.
-pub(crate) fn check(root: &mut Block, sources: &Sources, diags: &mut Diags) {
+/// Returns the names of interfaces in it, each with its first position.
+pub(crate) fn check(root: &mut Block, sources: &Sources, diags: &mut Diags) -> SpanMap {
     let mut checker = Checker {
         diags,
         sources,
         reported: Vec::new(),
         examined: 0,
+        global_seen: Vec::new(),
+        interfaces: SpanMap::default(),
     };
     let top = Scope {
         schema: &ROOT,
@@ -33,12 +37,18 @@ pub(crate) fn check(root: &mut Block, sources: &Sources, diags: &mut Diags) {
         quiet: false,
     };
     checker.block(&top, root);
+    checker.interfaces
 }
 
 impl Checker<'_> {
     /// Checks the statements of one block.
     fn block(&mut self, scope: &Scope<'_>, block: &mut Block) {
-        let mut seen: Vec<(&'static str, Span)> = Vec::new();
+        // The blocks `global_defs` count as one.
+        let is_global = scope.schema.name == "global_defs";
+        let mut seen = match is_global {
+            true => core::mem::take(&mut self.global_seen),
+            false => Vec::new(),
+        };
         let mut strays = StrayLines::default();
         let mut closed: Option<Closed> = None;
         for mut node in core::mem::take(&mut block.nodes) {
@@ -55,13 +65,17 @@ impl Checker<'_> {
                     reported: false,
                 });
             }
-            if self.known(keyword, scope, &mut node) {
-                self.duplicate(keyword, node.keyword.span, &mut seen);
+            if self.known(keyword, scope, &mut node)
+                && self.is_used(keyword, node.keyword.span, &mut seen)
+            {
                 node.keyword.text = keyword.canonical_name().into();
                 block.nodes.push(node);
             }
         }
         self.flush(&mut strays);
+        if is_global {
+            self.global_seen = seen;
+        }
     }
 
     /// Checks a statement whose keyword is valid here. False: remove the statement.
@@ -151,7 +165,7 @@ impl Checker<'_> {
             );
             let help = "remove the line to switch it off";
             self.diags
-                .report_with_help(Severity::Warning, first.span, message, help);
+                .report_with_help(Severity::Tolerated, first.span, message, help);
         } else if value::boolean(&first.text).is_none() {
             self.unexpected_words(keyword.name(), args);
         }
@@ -194,27 +208,30 @@ impl Checker<'_> {
         );
     }
 
-    /// Reports the second occurrence of a keyword that is valid once; the last one is used.
-    fn duplicate(
+    /// Reports the second occurrence of a keyword that is valid once. False: the first one is used.
+    fn is_used(
         &mut self,
         keyword: &'static Keyword,
         span: Span,
         seen: &mut Vec<(&'static str, Span)>,
-    ) {
-        if keyword.repeatable {
-            return;
-        }
+    ) -> bool {
+        let (severity, used) = match keyword.repeat {
+            Repeat::All => return true,
+            Repeat::LastWins => (Severity::Note, "this one"),
+            Repeat::FirstWins => (Severity::Warning, "that one"),
+        };
         let name = keyword.canonical_name();
-        if let Some((_, first)) = seen.iter().find(|(other, _)| *other == name) {
-            let message = format!(
-                "`{}` was already given on {}; this one is used",
-                keyword.name(),
-                self.sources.locate(*first, span)
-            );
-            self.report(Severity::Note, span, message);
-        } else {
+        let Some((_, first)) = seen.iter().find(|(other, _)| *other == name) else {
             seen.push((name, span));
-        }
+            return true;
+        };
+        let message = format!(
+            "`{}` was already given on {}; {used} is used",
+            keyword.name(),
+            self.sources.locate(*first, span)
+        );
+        self.report(severity, span, message);
+        keyword.repeat == Repeat::LastWins
     }
 
     // ---- value blocks ----

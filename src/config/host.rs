@@ -41,6 +41,12 @@ pub trait Host {
     /// The user that the daemon runs as.
     fn own_user(&self) -> User;
 
+    /// The names of the interfaces that exist now; `None`: unknown, because the daemon runs in
+    /// another network namespace.
+    fn interfaces(&self) -> Option<Vec<String>> {
+        None
+    }
+
     /// Finds a program that the user may execute; a name without a slash is searched in PATH.
     ///
     /// # Errors

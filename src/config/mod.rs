@@ -72,6 +72,7 @@ pub mod diag;
 mod expand;
 pub mod host;
 mod include;
+mod interfaces;
 #[cfg(feature = "json")]
 pub mod json;
 mod lexer;
@@ -119,9 +120,11 @@ pub fn load(path: &str, host: &dyn Host) -> Loaded {
         // The tree is incomplete; diagnostics about it would be misleading.
         Config::default()
     } else {
-        check::check(&mut root, &sources, &mut diags);
+        let interfaces = check::check(&mut root, &sources, &mut diags);
         validate::validate(&mut root, &sources, &mut diags);
-        lower::lower(&root, host, &sources, &mut diags)
+        let config = lower::lower(&root, host, &sources, &mut diags);
+        interfaces::report_missing(&interfaces, &config, host, &mut diags);
+        config
     };
     diags.sort_by_key(|span| {
         // Lines of a multi-line definition are sorted at its reference.

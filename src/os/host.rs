@@ -26,9 +26,22 @@ const MAX_MATCHES: usize = 1024;
 pub struct Host {
     /// Option `-i`.
     pub config_id: Option<String>,
+    /// The daemon runs in another network namespace than this process: option `-s`.
+    pub other_namespace: bool,
 }
 
 impl config::Host for Host {
+    fn interfaces(&self) -> Option<Vec<String>> {
+        if self.other_namespace {
+            return None;
+        }
+        let list = nix::net::if_::if_nameindex().ok()?;
+        let names = list
+            .into_iter()
+            .map(|one| one.name().to_string_lossy().into_owned());
+        Some(names.collect())
+    }
+
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         read_all(open_file::for_reading(path.as_ref()))
     }
@@ -294,6 +307,7 @@ mod tests {
     fn the_configuration_id_is_the_option_or_the_short_host_name() {
         let given = Host {
             config_id: Some("left.example".to_owned()),
+            ..Host::default()
         };
         assert_eq!(given.config_id(), "left.example");
         let own = Host::default().config_id();

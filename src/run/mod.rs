@@ -127,6 +127,7 @@ fn write_report(options: &Options, report: &str, code: u8) -> u8 {
 fn config_host(options: &Options) -> Host {
     Host {
         config_id: options.config_id.clone(),
+        other_namespace: options.namespace.is_some(),
     }
 }
 

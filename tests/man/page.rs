@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use vrrpd::cli;
-use vrrpd::config::schema::{Alias, Arg, Body, Keyword, ROOT, Support, value, visit};
+use vrrpd::config::schema::{Alias, Arg, Body, Keyword, ROOT, Repeat, Support, value, visit};
 
 const PROGRAM: &str = include_str!("vrrpd.8.roff");
 const CONFIGURATION: &str = include_str!("vrrpd.conf.5.roff");
@@ -144,15 +144,19 @@ fn entry(keyword: &Keyword) -> String {
         Support::NoEffect(why) => text.push_str(&format!("No effect: {}.\n", escape(why.text()))),
     }
     for arg in keyword.args() {
-        if let Some((min, max)) = value::limits(arg).filter(|_| !matches!(arg, Arg::Most(..))) {
+        let shown = !matches!(arg, Arg::Most(..) | Arg::Int(..));
+        if let Some((min, max)) = value::limits(arg).filter(|_| shown) {
             text.push_str(&format!("Limits: {min} to {max}.\n"));
         }
     }
     if matches!(keyword.alias, Alias::Old) {
         text.push_str("Obsolete spelling.\n");
     }
-    if keyword.repeatable {
+    if keyword.repeat == Repeat::All {
         text.push_str("May be repeated.\n");
+    }
+    if keyword.repeat == Repeat::FirstWins {
+        text.push_str("Of several, the first is used.\n");
     }
     text
 }
@@ -162,8 +166,8 @@ fn entry(keyword: &Keyword) -> String {
 fn word(arg: &Arg) -> String {
     match arg {
         Arg::Choice(words) | Arg::AnyCase(words) => escape(words).replace(' ', "|"),
-        Arg::Int(from, i32::MAX) => format!("{from}\\-"),
-        Arg::Int(from, to) => format!("{from}\\-{to}"),
+        Arg::Int(from, i32::MAX) | Arg::Exact(from, i32::MAX) => format!("{from}\\-"),
+        Arg::Int(from, to) | Arg::Exact(from, to) => format!("{from}\\-{to}"),
         Arg::Most(from, to) => format!("{from}\\-{to}"),
         Arg::Secs(..) | Arg::Span(..) | Arg::Time(..) => "SECONDS".into(),
         Arg::Bool => "[true|false]".into(),

@@ -29,6 +29,8 @@ pub(super) enum Role {
     Item,
     /// An option of an item.
     ItemOption,
+    /// A number as an option of an item: the option is ignored if it is invalid, not the item.
+    ItemNumber,
 }
 
 /// Whether further arguments may follow an argument. A word that is not valid for an optional
@@ -55,7 +57,7 @@ impl ArgOwner<'_> {
     fn consequence(&self) -> String {
         match self.role {
             Role::Item | Role::ItemOption => "; line ignored".to_owned(),
-            Role::Statement { default: "" } => "; ignored".to_owned(),
+            Role::Statement { default: "" } | Role::ItemNumber => "; ignored".to_owned(),
             Role::Statement { default } => format!("; {default} is used"),
         }
     }
@@ -163,12 +165,24 @@ impl Checker<'_> {
             return None;
         }
         if value::is_valid(arg, &word.text) {
+            if matches!(arg, Arg::If) {
+                self.interfaces.earlier_or_insert(&word.text, word.span);
+            }
             return Some(next);
         }
-        if let Some((severity, right, message)) = correction(owner, arg, &word.text) {
+        if let Some(correction) = correction(owner, arg, &word.text) {
             let span = word.span;
-            word.text = right;
-            self.report(severity, span, message);
+            word.text = correction.right;
+            let Correction {
+                severity,
+                message,
+                help,
+                ..
+            } = correction;
+            match help {
+                Some(help) => self.diags.report_with_help(severity, span, message, help),
+                None => self.report(severity, span, message),
+            }
             return Some(next);
         }
         self.invalid(owner, arg, word);
@@ -283,18 +297,29 @@ impl Checker<'_> {
         if let Some(word) = words.get_mut(at) {
             word.text = row.canonical_name().into();
         }
+        let is_number = matches!(row.args(), [Arg::Int(..)]);
         let option = ArgOwner {
             name: row.name(),
             span: words.get(at).map_or(owner.span, |word| word.span),
             role: match owner.role {
-                Role::Item | Role::ItemOption => Role::ItemOption,
+                Role::Item if is_number => Role::ItemNumber,
+                Role::Item | Role::ItemOption | Role::ItemNumber => Role::ItemOption,
                 Role::Statement { .. } => owner.role,
             },
         };
+        let name = at;
         let mut at = at.saturating_add(1);
         let mut rest = row.args().iter();
         while let Some(arg) = rest.next() {
-            at = self.argument(&option, arg, Position::before(rest.as_slice()), words, at)?;
+            let next = self.argument(&option, arg, Position::before(rest.as_slice()), words, at);
+            let Some(next) = next else {
+                if option.role != Role::ItemNumber {
+                    return None;
+                }
+                words.drain(name..at.saturating_add(1).min(words.len()));
+                return Some(name);
+            };
+            at = next;
         }
         Some(at)
     }
@@ -352,7 +377,7 @@ impl Checker<'_> {
         static MARK: Arg = Arg::Count;
         static FAMILY: Arg = Arg::Opt(&Arg::Choice(&"inet inet6"));
         static NAME: Arg = Arg::Name(255);
-        static PORT: Arg = Arg::Opt(&Arg::Int(0, 65_535));
+        static PORT: Arg = Arg::Opt(&Arg::Exact(0, 65_535));
         let first = words.get(at).map(|word| word.text.clone());
         let next = self.simple(owner, arg, words, at)?;
         match (first.as_deref(), arg) {
@@ -366,14 +391,29 @@ impl Checker<'_> {
     }
 }
 
-/// The valid value that an invalid word stands for beyond doubt: without a final `;` as in other
-/// languages, the nearest one where a number or time is beyond its limits, or without the prefix
-/// length where an address is needed. With severity and message.
-fn correction(owner: &ArgOwner<'_>, arg: &Arg, text: &str) -> Option<(Severity, Box<str>, String)> {
+/// A valid value in place of an invalid one.
+struct Correction {
+    severity: Severity,
+    right: Box<str>,
+    message: String,
+    help: Option<String>,
+}
+
+/// The valid value that is used for an invalid word: without a final `;` as in other languages, the
+/// nearest one where a number, a time or a prefix length is beyond its limits, or without the prefix
+/// length where an address is needed.
+fn correction(owner: &ArgOwner<'_>, arg: &Arg, text: &str) -> Option<Correction> {
+    let mut correction = Correction {
+        severity: Severity::Warning,
+        right: "".into(),
+        message: String::new(),
+        help: None,
+    };
     let trimmed = text.trim_end_matches([';', ',', '.']);
     if trimmed.len() < text.len() && value::is_valid(arg, trimmed) {
-        let message = format!("`{text}` is read as `{trimmed}`");
-        return Some((Severity::Warning, trimmed.into(), message));
+        correction.message = format!("`{text}` is read as `{trimmed}`");
+        correction.right = trimmed.into();
+        return Some(correction);
     }
     if let (Some(order), Some((min, max))) = (value::beyond(arg, text), value::limits(arg)) {
         let (side, limit) = match order {
@@ -381,17 +421,28 @@ fn correction(owner: &ArgOwner<'_>, arg: &Arg, text: &str) -> Option<(Severity, 
             Ordering::Equal | Ordering::Greater => ("above the maximum", max),
         };
         let name = owner.name;
-        let message = format!("`{name} {text}` is {side} of {limit}; {limit} is used");
-        return Some((Severity::Warning, limit.into(), message));
+        correction.message = format!("`{name} {text}` is {side} of {limit}; {limit} is used");
+        correction.right = limit.into();
+        return Some(correction);
     }
-    let (addr, _) = text.split_once('/')?;
+    let (addr, prefix) = text.split_once('/')?;
+    if matches!(arg, Arg::Cidr | Arg::Prefix) {
+        let right = value::cidr(addr)?.to_string();
+        correction.message = format!("`{prefix}` is not a prefix length; {right} is used");
+        correction.help =
+            value::prefix_of_mask(prefix).map(|bits| format!("write `{addr}/{bits}`"));
+        correction.right = right.into();
+        return Some(correction);
+    }
     let prefixed = matches!(arg, Arg::Ip | Arg::Ip4) && value::cidr(text).is_some();
     (prefixed && value::is_valid(arg, addr)).then(|| {
-        let message = format!(
+        correction.severity = Severity::Note;
+        correction.message = format!(
             "`{}` does not take a prefix length; {addr} is used",
             owner.name
         );
-        (Severity::Note, addr.into(), message)
+        correction.right = addr.into();
+        correction
     })
 }
 

@@ -3,6 +3,7 @@
 use crate::config::diag::{Diags, Severity, Span};
 use crate::config::schema::Schema;
 use crate::config::source::Sources;
+use crate::config::span_map::SpanMap;
 
 /// Maximum number of unknown keywords that are examined for a suggestion. [`Diags::CAPACITY`] is
 /// the same.
@@ -36,6 +37,10 @@ pub(super) struct Checker<'a> {
     pub(super) reported: Vec<&'static str>,
     /// Number of unknown keywords that were examined.
     pub(super) examined: u16,
+    /// Keywords of `global_defs` so far.
+    pub(super) global_seen: Vec<(&'static str, Span)>,
+    /// Names of interfaces so far.
+    pub(super) interfaces: SpanMap,
 }
 
 impl Checker<'_> {

@@ -52,7 +52,7 @@ impl Lowering<'_> {
                 .unwrap_or(default.port),
             helo_name: word("smtp_helo_name"),
             timeout: timeout.max(Duration::from_secs(1)),
-            no_email_faults: global_defs.has("no_email_faults"),
+            no_email_faults: global_defs.boolean("no_email_faults") == Some(true),
         })
     }
 

@@ -288,10 +288,29 @@ impl<'a> Lowering<'a> {
                 }
             },
             Tracked::File(_) => push(&mut self.objects.files, file(name, &fields)?),
-            Tracked::Process(_) => push(&mut self.objects.processes, process(name, &fields)?),
+            Tracked::Process(_) => {
+                self.report_quoted_process(&fields);
+                push(&mut self.objects.processes, process(name, &fields)?)
+            }
             Tracked::Interface(_) => return None,
         };
         Some(index)
+    }
+
+    /// Reports a name with the parameters in it, `"haproxy -f x"`, which no process has.
+    fn report_quoted_process(&mut self, fields: &Fields<'_>) {
+        let Some(word) = fields.last("process").and_then(|node| node.args.first()) else {
+            return;
+        };
+        let mut parts = word.text.split_whitespace().skip(1);
+        if parts.any(|part| part.starts_with(['-', '/'])) {
+            let message = format!(
+                "no process is called `{}`: in quotes, the parameters are part of the name",
+                word.text
+            );
+            let help = format!("write `process {}` without quotes", word.text);
+            self.tolerated_with_help(word.span, message, help);
+        }
     }
 
     fn script(&mut self, name: &str, fields: &Fields<'_>) -> Option<Script> {

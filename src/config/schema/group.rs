@@ -26,11 +26,11 @@ static MEMBERS: Items = Items {
 #[rustfmt::skip]
 static GROUP_ROWS: &[Keyword] = &[
     row!("group", [], S, "", "Instances of the group").items(&MEMBERS).repeat(),
-    row!("notify_master", [Arg::Cmd], S, "", "Command that is run on transition of the group to MASTER state"),
-    row!("notify_backup", [Arg::Cmd], S, "", "Command that is run on transition of the group to BACKUP state"),
-    row!("notify_fault", [Arg::Cmd], S, "", "Command that is run on transition of the group to FAULT state"),
-    row!("notify_stop", [Arg::Cmd], A, "", "Command that is run when the daemon stops"),
-    row!("notify", [Arg::Cmd], S, "", "Command that is run on every transition of the group, with the arguments GROUP NAME STATE 0"),
+    row!("notify_master", [Arg::Cmd], S, "", "Command that is run on transition of the group to MASTER state").first(),
+    row!("notify_backup", [Arg::Cmd], S, "", "Command that is run on transition of the group to BACKUP state").first(),
+    row!("notify_fault", [Arg::Cmd], S, "", "Command that is run on transition of the group to FAULT state").first(),
+    row!("notify_stop", [Arg::Cmd], A, "", "Command that is run when the daemon stops").first(),
+    row!("notify", [Arg::Cmd], S, "", "Command that is run on every transition of the group, with the arguments GROUP NAME STATE 0").first(),
     row!("smtp_alert", [Arg::Bool], S, "", "Send an email on every transition of the group; default: smtp_alert of global_defs").requires(Feature::Mail),
     row!("sync_group_tracking_weight", [], B, "", "Allow members to track with a weight of their own"),
     row!("global_tracking" = "sync_group_tracking_weight", [], C),

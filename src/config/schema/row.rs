@@ -47,8 +47,13 @@ pub enum Arg {
     None,
     /// Several arguments in this order.
     Seq(&'static [Arg]),
-    /// Decimal integer, minimum and maximum; `i32::MAX`: as much as the kernel or the type takes.
+    /// Decimal integer, minimum and maximum; `i32::MAX`: as much as the kernel or the type takes. A
+    /// value beyond them is replaced by the nearer one, unless it is below a minimum that is not
+    /// negative: too few is not what was meant.
     Int(i32, i32),
+    /// Decimal integer, minimum and maximum, for which no other may stand: it identifies something,
+    /// or the limit has another meaning.
+    Exact(i32, i32),
     /// Decimal integer, minimum and maximum; a greater one is replaced by the maximum.
     Most(i32, i32),
     /// Decimal integer, 0–4294967295: for identifiers and values that the kernel interprets.
@@ -172,6 +177,18 @@ impl Body {
     }
 }
 
+/// What several statements with one keyword in a block mean. Which of them keepalived uses was
+/// measured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Repeat {
+    /// The last one is used.
+    LastWins,
+    /// The first one is used.
+    FirstWins,
+    /// All are used.
+    All,
+}
+
 /// Whether a row is another spelling of a keyword.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Alias {
@@ -196,8 +213,8 @@ pub struct Keyword {
     pub tier: Tier,
     /// Whether this build supports it.
     pub support: Support,
-    /// May occur several times in its block.
-    pub repeatable: bool,
+    /// Whether it may occur several times in its block.
+    pub repeat: Repeat,
     /// Whether it is another spelling.
     pub alias: Alias,
 }
@@ -252,7 +269,7 @@ impl Keyword {
             body: Body::None,
             tier,
             support: Support::Supported,
-            repeatable: false,
+            repeat: Repeat::LastWins,
             alias,
         }
     }
@@ -268,7 +285,13 @@ impl Keyword {
     }
 
     pub(super) const fn repeat(mut self) -> Self {
-        self.repeatable = true;
+        self.repeat = Repeat::All;
+        self
+    }
+
+    /// Of several statements the first one is used, as keepalived does.
+    pub(super) const fn first(mut self) -> Self {
+        self.repeat = Repeat::FirstWins;
         self
     }
 

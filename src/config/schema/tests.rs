@@ -228,7 +228,12 @@ fn every_count_has_a_ceiling() {
         if !matches!(keyword.support, Support::Supported) {
             continue;
         }
-        let unlimited = |arg: &Arg| matches!(arg, Arg::Count | Arg::Int(_, i32::MAX));
+        let unlimited = |arg: &Arg| {
+            matches!(
+                arg,
+                Arg::Count | Arg::Int(_, i32::MAX) | Arg::Exact(_, i32::MAX)
+            )
+        };
         let named = |name: &str| uncounted.contains(&name);
         for arg in keyword.args() {
             if let Arg::Options(options) = arg {
@@ -282,7 +287,24 @@ fn values_beyond_the_limits_are_told_from_wrong_ones() {
         (most, "200.5", false, None),
         (most, "many", false, None),
         (Arg::Secs(10, 255_000), "300", false, None),
-        (Arg::Int(1, 255), "300", false, None),
+        (Arg::Int(1, 255), "300", false, Some(Greater)),
+        (Arg::Int(1, 255), "0", false, None),
+        (Arg::Int(1, 255), "3s", false, None),
+        (Arg::Int(-9, 9), "-10", false, Some(Less)),
+        (
+            Arg::Int(-9, 9),
+            "-99999999999999999999999",
+            false,
+            Some(Less),
+        ),
+        (
+            Arg::Int(-9, 9),
+            "99999999999999999999999",
+            false,
+            Some(Greater),
+        ),
+        (Arg::Int(-9, 9), "", false, None),
+        (Arg::Exact(1, 255), "300", false, None),
     ] {
         assert_eq!(value::is_valid(&arg, text), valid, "{arg:?} {text}");
         assert_eq!(value::beyond(&arg, text), beyond, "{arg:?} {text}");

@@ -118,16 +118,16 @@ static PROCESS_ROWS: &[Keyword] = &[
     row!("weight", [Arg::Int(-254, 254), REVERSE], A, "0", "Change of the priority, -254 to 254: positive: added while the quorum is met, negative: subtracted while it is not; 0: FAULT state"),
     row!("quorum", [COUNT], A, "1", "Minimum number of processes"),
     row!("quorum_max", [Arg::Most(0, MANY)], A, "", "Maximum number of processes"),
-    row!("delay", [Arg::Secs(0, 3_600_000)], A, "", "Time in seconds that a change must last before it counts; sets terminate_delay and fork_delay"),
-    row!("terminate_delay", [Arg::Secs(0, 3_600_000)], A, "", "Time in seconds that a loss of the quorum must last before it counts"),
-    row!("fork_delay", [Arg::Secs(0, 3_600_000)], A, "", "Time in seconds that a gain of the quorum must last before it counts"),
+    row!("delay", [Arg::Time(1, 3_600_000)], A, "", "Time in seconds that a change must last before it counts; sets terminate_delay and fork_delay"),
+    row!("terminate_delay", [Arg::Time(1, 3_600_000)], A, "", "Time in seconds that a loss of the quorum must last before it counts"),
+    row!("fork_delay", [Arg::Time(1, 3_600_000)], A, "", "Time in seconds that a gain of the quorum must last before it counts"),
     row!("full_command", [], A, "", "Compare the full command line instead of the process name"),
 ];
 
 #[rustfmt::skip]
 static FILE_ROWS: &[Keyword] = &[
-    row!("file", [Arg::Str], A, "", "Path of the file, which holds one decimal number; required"),
-    row!("weight", [Arg::Int(-254, 254), REVERSE], A, "1", "Factor by which the number is multiplied before it is added to the priority, -254 to 254; 0: FAULT state unless the number is 0"),
+    row!("file", [Arg::Str], A, "", "Path of the file, which holds one decimal number; required").first(),
+    row!("weight", [Arg::Int(-254, 254), REVERSE], A, "1", "Factor by which the number is multiplied before it is added to the priority, -254 to 254; 0: FAULT state unless the number is 0").first(),
     row!("init_file", [Arg::Opt(&Arg::Str), Arg::Opt(&Arg::Choice(&"overwrite"))], A, "", "Create the file at start: [VALUE] [overwrite]"),
 ];
 

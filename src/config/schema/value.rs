@@ -148,12 +148,16 @@ pub fn range(text: &str) -> Option<(u32, u32)> {
     (from <= to).then_some((from, to))
 }
 
+/// The prefix length that an IPv4 netmask stands for.
+#[must_use]
+pub fn prefix_of_mask(text: &str) -> Option<u32> {
+    let bits = u32::from(text.parse::<Ipv4Addr>().ok()?);
+    let ones = bits.leading_ones();
+    (ones.checked_add(bits.trailing_zeros()) == Some(32)).then_some(ones)
+}
+
 fn is_mask(text: &str) -> bool {
-    let netmask = text.parse::<Ipv4Addr>().is_ok_and(|mask| {
-        let bits = u32::from(mask);
-        bits.leading_ones().checked_add(bits.trailing_zeros()) == Some(32)
-    });
-    netmask || int(text).is_some_and(|bits| (1..=128).contains(&bits))
+    prefix_of_mask(text).is_some() || int(text).is_some_and(|bits| (1..=128).contains(&bits))
 }
 
 fn is_status(text: &str) -> bool {
@@ -193,7 +197,7 @@ fn is_within(text: &str, from: u32, to: u32) -> bool {
 /// The limits of an argument whose values are replaced by the nearer limit beyond them.
 #[must_use]
 pub fn limits(arg: &Arg) -> Option<(String, String)> {
-    if let Arg::Most(from, to) = arg {
+    if let Arg::Most(from, to) | Arg::Int(from, to) = arg {
         return Some((from.to_string(), to.to_string()));
     }
     let (Arg::Span(from, to) | Arg::Time(from, to)) = arg else {
@@ -206,6 +210,21 @@ pub fn limits(arg: &Arg) -> Option<(String, String)> {
 /// another way, or there are none.
 #[must_use]
 pub fn beyond(arg: &Arg, text: &str) -> Option<Ordering> {
+    if let Arg::Int(from, to) = arg {
+        let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let huge = match text.starts_with('-') {
+            true => i64::MIN,
+            false => i64::MAX,
+        };
+        let value = int(text).unwrap_or(huge);
+        let order = value.cmp(&value.clamp(i64::from(*from), i64::from(*to)));
+        // Too few is not what was meant.
+        return (order == Ordering::Greater || (order == Ordering::Less && *from < 0))
+            .then_some(order);
+    }
     let micro = |millis: u32| u64::from(millis).saturating_mul(1000);
     let (from, to) = if let Arg::Most(_, to) = arg {
         // Too few is not what was meant.
@@ -237,7 +256,7 @@ pub fn is_valid(arg: &Arg, text: &str) -> bool {
     match arg {
         Arg::None => false,
         Arg::Seq(list) => list.first().is_some_and(|first| is_valid(first, text)),
-        Arg::Int(from, to) => {
+        Arg::Int(from, to) | Arg::Exact(from, to) => {
             let range = i64::from(*from)..=i64::from(*to);
             int(text).is_some_and(|value| range.contains(&value))
         }
@@ -298,10 +317,16 @@ pub fn expected(arg: &Arg) -> String {
         Arg::None => "nothing",
         Arg::Seq(list) => return list.first().map_or(String::new(), expected),
         Arg::Count => "a number of at least 0",
-        Arg::Int(from, to) if *to == i32::MAX => return format!("a number of at least {from}"),
-        Arg::Int(from, to) if from.checked_add(1) == Some(*to) => return format!("{from} or {to}"),
+        Arg::Int(from, to) | Arg::Exact(from, to) if *to == i32::MAX => {
+            return format!("a number of at least {from}");
+        }
+        Arg::Int(from, to) | Arg::Exact(from, to) if from.checked_add(1) == Some(*to) => {
+            return format!("{from} or {to}");
+        }
         Arg::Most(from, _) => return format!("a number of at least {from}"),
-        Arg::Int(from, to) => return format!("a number from {from} to {to}"),
+        Arg::Int(from, to) | Arg::Exact(from, to) => {
+            return format!("a number from {from} to {to}");
+        }
         Arg::Time(..) => "a time in seconds",
         Arg::Span(..) => "a time in seconds greater than 0",
         Arg::Secs(from, to) => {

@@ -52,18 +52,18 @@ const REPEAT: Arg = Arg::Most(0, 100);
 
 #[rustfmt::skip]
 static CORE: &[Keyword] = &[
-    row!("state", [Arg::Choice(&"MASTER BACKUP")], S, "BACKUP", "Initial state, MASTER or BACKUP; the election by priority decides"),
+    row!("state", [Arg::Choice(&"MASTER BACKUP")], S, "BACKUP", "Initial state, MASTER or BACKUP; the election by priority decides").first(),
     row!("interface", [Arg::If], S, "", "Interface that adverts are sent and received on; required"),
-    row!("virtual_router_id", [Arg::Int(1, 255)], S, "", "Virtual router identifier (VRID), 1-255, the same on all routers of the virtual router; required"),
-    row!("priority", [Arg::Int(1, 255)], S, "100", "Priority in the election, 1-254; the highest becomes master; 255: address owner"),
+    row!("virtual_router_id", [Arg::Exact(1, 255)], S, "", "Virtual router identifier (VRID), 1-255, the same on all routers of the virtual router; required"),
+    row!("priority", [Arg::Exact(1, 255)], S, "100", "Priority in the election, 1-254; the highest becomes master; 255: address owner"),
     row!("advert_int", [Arg::Secs(10, 255_000)], S, "1", "Advert interval in seconds; version 2: 1-255, version 3: 0.01-40.95 in steps of 0.01"),
-    row!("version", [Arg::Int(2, 3)], A, "", "VRRP version, 2 or 3; IPv6 always uses 3; default: vrrp_version"),
+    row!("version", [Arg::Exact(2, 3)], A, "", "VRRP version, 2 or 3; IPv6 always uses 3; default: vrrp_version").first(),
     row!("native_ipv6", [], B, "", "Send adverts over IPv6 although the first VIP is IPv4"),
     row!("authentication", [], S, "", "Authentication of VRRPv2 adverts (removed from the protocol by RFC 3768)").block(&AUTHENTICATION),
     row!("auth_hmac", [], B, "", "HMAC signature of adverts, as in keepalived since 2.4; in mode enforce, and with AH, they must also come from a unicast peer or a network of the interface, and have one of our addresses").block(&HMAC),
     row!("nopreempt", [], S, "", "Do not preempt a lower priority master; only with state BACKUP"),
     row!("preempt", [], A, "", "Preempt a lower priority master (the default)"),
-    row!("preempt_delay", [Arg::Secs(0, 1_000_000)], S, "0", "Delay in seconds before preempting a lower priority master, 0-1000; only with state BACKUP"),
+    row!("preempt_delay", [Arg::Time(1, 1_000_000)], S, "0", "Delay in seconds before preempting a lower priority master, 0-1000; only with state BACKUP"),
     row!("accept", [], A, "", "Accept packets to the VIPs even if not the address owner (the default)"),
     row!("no_accept", [], A, "", "Drop packets to the VIPs by nftables unless the router is the address owner"),
     row!("skip_check_adv_addr", [Arg::Bool], A, "", "Check the addresses in an advert only if it comes from another master than the previous one; with auth_hmac or AH one must always be ours; default: vrrp_skip_check_adv_addr"),
@@ -80,8 +80,8 @@ static AUTHENTICATION_ROWS: &[Keyword] = &[
 
 #[rustfmt::skip]
 static HMAC_ROWS: &[Keyword] = &[
-    row!("key", [Arg::Int(1, 255), Arg::Str], B, "", "Key ID 1-255 and key of 32-64 bytes, given as hex:DIGITS, file:PATH or text").repeat(),
-    row!("active_key", [Arg::Int(1, 255)], B, "", "ID of the key that adverts are signed with"),
+    row!("key", [Arg::Exact(1, 255), Arg::Str], B, "", "Key ID 1-255 and key of 32-64 bytes, given as hex:DIGITS, file:PATH or text").repeat(),
+    row!("active_key", [Arg::Exact(1, 255)], B, "", "ID of the key that adverts are signed with"),
     row!("time_window", [Arg::Int(1, 300)], B, "", "Maximum difference of the clocks in seconds, 1-300; default: three advert intervals, at least 5"),
     row!("anti_replay", [Arg::Choice(&"time monotonic")], B, "time", "Replay protection: time: by time stamp within time_window; monotonic: by increasing sequence number"),
     row!("mode", [Arg::Choice(&"enforce permissive receive-only")], B, "enforce", "enforce: drop adverts without a valid signature; permissive: accept those without a signature; receive-only: the same, and do not sign"),
@@ -124,7 +124,7 @@ static TRANSPORT: &[Keyword] = &[
     row!("mcast_dst_ip", [Arg::Mcast], A, "", "Multicast group of this instance; default: vrrp_mcast_group4 or vrrp_mcast_group6"),
     row!("track_src_ip", [], A, "", "Go to FAULT state while the configured source address is not on the interface"),
     row!("v3_checksum_as_v2", [Arg::Bool], A, "", "Compute the checksum of VRRPv3 over IPv4 without the pseudo-header; default: v3_checksum_as_v2 of global_defs"),
-    row!("use_vmac", [Arg::Options(&VMAC)], B, "", "Use the virtual MAC address 00:00:5e:00:01:VRID (IPv6: 02:VRID) on a macvlan interface: [[name] NAME] [MAC] [group GROUP]"),
+    row!("use_vmac", [Arg::Options(&VMAC)], B, "", "Use the virtual MAC address 00:00:5e:00:01:VRID (IPv6: 02:VRID) on a macvlan interface: [[name] NAME] [MAC] [group GROUP]").first(),
     row!("use_vmac_addr", [], C, "", "Use virtual MAC addresses for VIPs on other interfaces and of the other address family too, on a macvlan interface for each"),
     row!("vmac_xmit_base", [], B, "", "Send adverts from the base interface instead of the VMAC interface"),
     row!("use_ipvlan", [Arg::Options(&VMAC)], C, "", "Put the VIPs on an ipvlan interface (L2 mode), which has the MAC address of the interface: [[name] NAME] [ADDRESS] [bridge|private|vepa] [group GROUP]; ADDRESS: source of the adverts"),
@@ -151,13 +151,13 @@ static TIMING: &[Keyword] = &[
 
 #[rustfmt::skip]
 static NOTIFY: &[Keyword] = &[
-    row!("notify_master", [Arg::Cmd], S, "", "Command that is run on transition to MASTER state"),
-    row!("notify_backup", [Arg::Cmd], S, "", "Command that is run on transition to BACKUP state"),
-    row!("notify_fault", [Arg::Cmd], S, "", "Command that is run on transition to FAULT state"),
-    row!("notify_stop", [Arg::Cmd], A, "", "Command that is run when the daemon stops"),
-    row!("notify_deleted", [Arg::Opt(&Arg::Cmd)], A, "", "Command that is run when a reload removes the instance; no command: run `notify` with the state DELETED"),
-    row!("notify", [Arg::Cmd], S, "", "Command that is run on every transition, with the arguments INSTANCE NAME STATE PRIORITY"),
-    row!("notify_master_rx_lower_pri", [Arg::Cmd], B, "", "Command that is run when a lower priority advert is received while MASTER"),
+    row!("notify_master", [Arg::Cmd], S, "", "Command that is run on transition to MASTER state").first(),
+    row!("notify_backup", [Arg::Cmd], S, "", "Command that is run on transition to BACKUP state").first(),
+    row!("notify_fault", [Arg::Cmd], S, "", "Command that is run on transition to FAULT state").first(),
+    row!("notify_stop", [Arg::Cmd], A, "", "Command that is run when the daemon stops").first(),
+    row!("notify_deleted", [Arg::Opt(&Arg::Cmd)], A, "", "Command that is run when a reload removes the instance; no command: run `notify` with the state DELETED").first(),
+    row!("notify", [Arg::Cmd], S, "", "Command that is run on every transition, with the arguments INSTANCE NAME STATE PRIORITY").first(),
+    row!("notify_master_rx_lower_pri", [Arg::Cmd], B, "", "Command that is run when a lower priority advert is received while MASTER").first(),
     row!("notify_priority_changes", [Arg::Bool], B, "", "Write changes of the effective priority to the FIFOs; default: vrrp_notify_priority_changes"),
     row!("smtp_alert", [Arg::Bool], S, "", "Send an email on every transition; default: smtp_alert of global_defs").requires(Feature::Mail),
     row!("lvs_sync_daemon_interface", [Arg::If], S, "", "Synchronize IPVS connections over this interface; `lvs_sync_daemon` in global_defs is the current spelling"),

@@ -239,7 +239,8 @@ impl Lowering<'_> {
             let name = super::service_name(&key);
             let message =
                 format!("{name} is already a service of the virtual server on {at}; left out");
-            self.warn(span, message);
+            let help = "write its real servers in one `virtual_server`";
+            self.warn_with_help(span, message, help);
             return;
         }
         services.push(key);

@@ -127,7 +127,8 @@ impl<'l> Lowering<'l> {
             verify_certificates: Fields::merged(top.all("SSL")).has("ca"),
             log_all_failures: global.boolean("checker_log_all_failures").unwrap_or(false),
             // As in keepalived, real servers send mail by default.
-            server_smtp_alert: alert.unwrap_or(true) && !global.has("no_checker_emails"),
+            server_smtp_alert: alert.unwrap_or(true)
+                && global.boolean("no_checker_emails") != Some(true),
             service_smtp_alert: alert.unwrap_or(false),
         };
         let mut servers = Vec::new();
@@ -151,7 +152,7 @@ impl<'l> Lowering<'l> {
             flush_on_stop: global
                 .last("lvs_flush_on_stop")
                 .is_some_and(|node| first(node).is_none()),
-            rs_init_notifies: global.has("rs_init_notifies"),
+            rs_init_notifies: global.boolean("rs_init_notifies") == Some(true),
             sync_daemon: self.sync_daemon(top, global, instances),
             notify_fifo: self.lvs_fifo(global),
             ssl,

@@ -178,7 +178,7 @@ impl Lowering<'_> {
             hysteresis,
             quorum_up: self.notify_command(fields, "quorum_up"),
             quorum_down: self.notify_command(fields, "quorum_down"),
-            omega: fields.has("omega"),
+            omega: fields.boolean("omega") == Some(true),
             ha_suspend,
             smtp_alert: fields
                 .boolean("smtp_alert")

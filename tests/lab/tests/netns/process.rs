@@ -1,6 +1,8 @@
 //! The daemon as a process: single instance, few capabilities, error messages, and keepalived's
 //! exit codes.
 
+use std::process::Command;
+
 use vrrpd_lab::{Lab, Running, now, sleep_ms, wait_until};
 
 use crate::support::{SOON, VIP, conf, ip, pair};
@@ -15,6 +17,8 @@ pub(crate) const TESTS: &[Test] = &[
     Test::new("missing_capabilities_are_reported", no_capabilities),
     Test::new("missing_configuration_is_one_message", no_configuration),
     Test::new("killed_daemon_leaves_no_lock", stale_pid_file),
+    Test::new("configuration_tests_end_as_recorded", exit_codes)
+        .keepalived_fails("it has the codes of its own column"),
 ];
 
 /// Exit code and output.
@@ -84,6 +88,31 @@ fn no_capabilities(ctx: &Ctx) -> Outcome {
         .any(|w| output.contains(w));
     assert!(reason, "it prints the reason: {output}");
     assert_eq!(code, Some(4));
+    Outcome::Passed
+}
+
+/// Runs `-t` of both daemons on each configuration of the table, and compares the exit codes with
+/// its columns.
+fn exit_codes(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["192.0.2.11/24"]);
+    let path = format!("/run/lab/{}-codes.conf", a.id());
+    let table = include_str!("../../../golden/exit_codes.txt");
+    let mut wrong = Vec::new();
+    for case in table.split("\n== ").skip(1) {
+        let (head, text) = case.split_once('\n').expect("a configuration");
+        std::fs::write(&path, text).expect("a file");
+        let mut columns = head.split(" | ");
+        let name = columns.next().expect("a name");
+        for daemon in [&ctx.keepalived, &ctx.daemon] {
+            let test = a.output(Command::new(daemon.path()).args(["-t", "-f", &path]));
+            let code = test.status.code().map(|code| code.to_string());
+            if columns.next() != code.as_deref() {
+                wrong.push(format!("{name}: {} {code:?}", daemon.name()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     Outcome::Passed
 }
 
