@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use host::FakeHost;
 use vrrpd::config::model::{Auth, User};
-use vrrpd::config::render::{Strictness, exit_code_for_test};
+use vrrpd::config::render::{Strictness, also_on, exit_code_for_test};
 use vrrpd::config::schema::{Arg, Body, Feature, ROOT, visit};
 use vrrpd::config::{Access, Host, Loaded, Program, Severity, load};
 use vrrpd::engine::system::error_text;
@@ -150,6 +150,9 @@ fn messages(loaded: &Loaded) -> String {
         text += &format!("{}: {}\n", severity_name(diag.severity), diag.message);
         if let Some(help) = &diag.help {
             text += &format!("    help: {help}\n");
+        }
+        if let Some(lines) = also_on(diag, &loaded.sources) {
+            text += &format!("    also on {lines}\n");
         }
     }
     if loaded.diags.suppressed() > 0 {

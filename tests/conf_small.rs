@@ -86,7 +86,6 @@ SSL {
             (14, "smtp_alert", "mail"),
             (27, "virtual_server_group", "lvs"),
             (30, "virtual_server", "lvs"),
-            (36, "virtual_server", "lvs"),
             (39, "SSL", "lvs"),
         ]
     );

@@ -8,7 +8,7 @@
 
 use super::diag::{Aborted, Diags, Severity, Span};
 use super::lexer::Token;
-use super::line::Line;
+use super::line::{Line, is_blank};
 use super::source::Sources;
 use super::tree::{Block, Node, Word};
 
@@ -25,6 +25,7 @@ const MAX_STATEMENTS: usize = 150_000;
 pub(crate) struct Builder {
     opens_block: OpensBlock,
     root: Vec<Node>,
+    removed: Vec<Word>,
     stack: Vec<OpenBlock>,
     /// A complete statement that may still get a block, by a `{` on a later line.
     pending: Option<Pending>,
@@ -53,6 +54,7 @@ struct OpenBlock {
     node: Node,
     open: Span,
     nodes: Vec<Node>,
+    removed: Vec<Word>,
     indent: Option<u32>,
     /// A `}` in a comment of the block.
     commented_brace: Option<Span>,
@@ -77,6 +79,7 @@ impl Builder {
         Self {
             opens_block,
             root: Vec::new(),
+            removed: Vec::new(),
             stack: Vec::new(),
             pending: None,
             words: 0,
@@ -97,6 +100,7 @@ impl Builder {
         sources: &Sources,
         diags: &mut Diags,
     ) -> Result<(), Aborted> {
+        self.join_placeholder(line, tokens);
         let mut indent = line.indent;
         let mut args: Vec<Word> = Vec::new();
         // Bytes after the keyword of the statement being read on this line.
@@ -140,6 +144,64 @@ impl Builder {
         Ok(())
     }
 
+    /// Makes one word of a placeholder such as `{IP VIP}` where no block can start.
+    fn join_placeholder(&self, line: &Line, tokens: &mut Vec<Token>) {
+        let found = tokens
+            .iter()
+            .position(|token| matches!(token, Token::Open(_)));
+        let Some(open) = found else { return };
+        let keyword = match tokens.get(..open).and_then(<[Token]>::first) {
+            Some(Token::Word(word, _)) => Some(&*word.text),
+            Some(Token::Open(_) | Token::Close(_)) => return,
+            None => self
+                .pending
+                .as_ref()
+                .map(|pending| &*pending.node.keyword.text),
+        };
+        if keyword.is_some_and(|keyword| (self.opens_block)(self.parent(), keyword)) {
+            return;
+        }
+        let after = open.saturating_add(1);
+        let rest = tokens.get(after..).unwrap_or_default();
+        let len = rest
+            .iter()
+            .take_while(|token| matches!(token, Token::Word(..)))
+            .count();
+        let (Some(Token::Word(_, first)), Some(Token::Close(_))) = (rest.first(), rest.get(len))
+        else {
+            return;
+        };
+        let start = first.start.saturating_sub(1);
+        let Some(text) = line.text.get(start..).and_then(|text| {
+            let end = text.find('}')?;
+            text.get(..=end)
+        }) else {
+            return;
+        };
+        let upper = |c: char| c.is_ascii_uppercase() || matches!(c, '{' | '}' | ' ' | '_');
+        if text.starts_with('{') && text.chars().all(upper) {
+            let end = start.saturating_add(text.len());
+            let word = Word {
+                text: text.into(),
+                span: line.span(start, end),
+            };
+            let last = after.saturating_add(len);
+            tokens.splice(open..=last, [Token::Word(word, start..end)]);
+        }
+    }
+
+    /// Remembers a statement for another configuration id, which is not added.
+    pub(crate) fn skip(&mut self, line: &Line) {
+        let text = line.text.as_str();
+        let end = text.find(is_blank).unwrap_or(text.len());
+        let word = Word {
+            text: text.get(..end).unwrap_or("").into(),
+            span: line.span(0, text.len()),
+        };
+        let removed = self.stack.last_mut().map(|block| &mut block.removed);
+        removed.unwrap_or(&mut self.removed).push(word);
+    }
+
     /// Ends the file: closes open blocks, with a message.
     pub(crate) fn finish(mut self, sources: &Sources, diags: &mut Diags) -> Block {
         // Without a statement that follows, no block is opened, so this does not fail.
@@ -159,6 +221,7 @@ impl Builder {
             open: Span::default(),
             close: None,
             nodes: self.root,
+            removed: self.removed,
         }
     }
 
@@ -228,8 +291,7 @@ impl Builder {
         }
         node.block = Some(Block {
             open: at,
-            close: None,
-            nodes: Vec::new(),
+            ..Block::default()
         });
         self.attach(node);
         Ok(())
@@ -320,11 +382,11 @@ impl Builder {
             self.indented = None;
         }
         self.unbalanced = false;
-        let nodes = Vec::new();
         self.stack.push(OpenBlock {
             node,
             open,
-            nodes,
+            nodes: Vec::new(),
+            removed: Vec::new(),
             indent,
             commented_brace: None,
         });
@@ -377,10 +439,16 @@ impl Builder {
             mut node,
             open,
             mut nodes,
+            removed,
             ..
         } = block;
         nodes.shrink_to_fit();
-        node.block = Some(Block { open, close, nodes });
+        node.block = Some(Block {
+            open,
+            close,
+            nodes,
+            removed,
+        });
         self.attach(node);
     }
 

@@ -26,6 +26,7 @@ pub(crate) fn check(root: &mut Block, sources: &Sources, diags: &mut Diags) -> S
         diags,
         sources,
         reported: Vec::new(),
+        reasons: Vec::new(),
         examined: 0,
         global_seen: Vec::new(),
         interfaces: SpanMap::default(),
@@ -53,7 +54,13 @@ impl Checker<'_> {
         let mut closed: Option<Closed> = None;
         for mut node in core::mem::take(&mut block.nodes) {
             let Some(keyword) = scope.schema.find(&node.keyword.text) else {
-                self.unknown(scope, &mut node, &mut strays, &mut closed);
+                let meant = self.unknown(scope, &mut node, &mut strays, &mut closed);
+                block
+                    .removed
+                    .extend(meant.map(|name| removed(name, node.span())));
+                // Names in a misplaced `track_script` are not forgotten by the author.
+                let items = node.block.iter().flat_map(|block| &block.nodes);
+                block.removed.extend(items.map(|item| item.keyword.clone()));
                 continue;
             };
             self.flush(&mut strays);
@@ -65,10 +72,12 @@ impl Checker<'_> {
                     reported: false,
                 });
             }
-            if self.known(keyword, scope, &mut node)
-                && self.is_used(keyword, node.keyword.span, &mut seen)
-            {
-                node.keyword.text = keyword.canonical_name().into();
+            let span = node.span();
+            let valid = self.known(keyword, scope, &mut node);
+            node.keyword.text = keyword.canonical_name().into();
+            if !valid {
+                block.removed.push(removed(keyword.canonical_name(), span));
+            } else if self.is_used(keyword, node.keyword.span, &mut seen) {
                 block.nodes.push(node);
             }
         }
@@ -91,6 +100,18 @@ impl Checker<'_> {
             self.diags
                 .report_with_help(Severity::Note, node.keyword.span, message, help);
         }
+        match &node.block {
+            // What stands in a block that is not valid is not a missing argument too.
+            Some(block) if matches!(keyword.body, Body::None) && node.args.is_empty() => {
+                self.ignored_block(keyword, block.open);
+                return false;
+            }
+            // A word instead of the missing brace, which was reported.
+            Some(block) if block.open == node.keyword.span && keyword.args().is_empty() => {
+                node.args.clear();
+            }
+            Some(_) | None => {}
+        }
         let mut valid = self.arguments(keyword, node);
         if !scope.quiet && (valid || keyword.body.expects_brace()) {
             self.support(keyword, node);
@@ -98,11 +119,7 @@ impl Checker<'_> {
         match (keyword.body, &mut node.block) {
             (Body::None, None) => {}
             (Body::None, Some(block)) => {
-                let message = format!(
-                    "`{}` does not take a block; the block is ignored",
-                    keyword.name()
-                );
-                self.error(block.open, message, None);
+                self.ignored_block(keyword, block.open);
                 node.block = None;
             }
             (Body::Block(_) | Body::Items(_), None) => {
@@ -124,6 +141,14 @@ impl Checker<'_> {
             }
         }
         valid
+    }
+
+    fn ignored_block(&mut self, keyword: &Keyword, open: Span) {
+        let message = format!(
+            "`{}` does not take a block; the block is ignored",
+            keyword.name()
+        );
+        self.error(open, message, None);
     }
 
     /// Checks the arguments of a statement. An invalid statement gets the default of its keyword,
@@ -173,21 +198,23 @@ impl Checker<'_> {
 
     /// Reports, once for each keyword, that a keyword is not supported or has no effect.
     fn support(&mut self, keyword: &'static Keyword, node: &Node) {
-        let message = match keyword.support {
+        let (what, why) = match keyword.support {
             Support::Supported | Support::NotBuilt(_) => return,
-            Support::Unimplemented(instead) => {
-                format!(
-                    "`{}` is not supported yet: {}",
-                    keyword.name(),
-                    instead.text()
-                )
-            }
-            Support::NoEffect(why) => format!("`{}` has no effect: {}", keyword.name(), why.text()),
+            Support::Unimplemented(instead) => ("is not supported yet", instead.text()),
+            Support::NoEffect(why) => ("has no effect", why.text()),
         };
-        if !switched_off(keyword, node) && !self.reported.contains(&keyword.name()) {
-            self.reported.push(keyword.name());
-            self.report(Severity::Unsupported, node.keyword.span, message);
+        if switched_off(keyword, node) || self.reported.contains(&keyword.name()) {
+            return;
         }
+        self.reported.push(keyword.name());
+        let span = node.keyword.span;
+        let mut reasons = self.reasons.iter();
+        if let Some((_, first)) = reasons.find(|(reason, _)| *reason == why) {
+            return self.diags.again(*first, span);
+        }
+        let message = format!("`{}` {what}: {why}", keyword.name());
+        self.report(Severity::Unsupported, span, message);
+        self.reasons.push((why, self.diags.last_id()));
     }
 
     /// Reports a keyword of a feature that this build lacks: every block, a setting only once.
@@ -246,6 +273,7 @@ impl Checker<'_> {
         block: &mut Block,
     ) {
         let mut unclosed = false;
+        let mut first = None;
         for mut node in core::mem::take(&mut block.nodes) {
             if scope.schema.find(&node.keyword.text).is_some() || node.block.is_some() {
                 if !unclosed {
@@ -259,7 +287,11 @@ impl Checker<'_> {
             }
             let mut words = vec![node.keyword];
             words.append(&mut node.args);
+            let before = self.diags.list().len();
             self.item(items, &mut words);
+            if before < self.diags.list().len() {
+                first = self.diags.fold(first);
+            }
             let mut words = words.into_iter();
             if let Some(first) = words.next() {
                 node.keyword = first;
@@ -303,6 +335,14 @@ impl Checker<'_> {
         );
         let help = format!("close `{name}` with `}}` before this line");
         self.error(node.keyword.span, message, Some(help));
+    }
+}
+
+/// The keyword that a removed statement has or was meant to have, with its position.
+fn removed(keyword: &str, span: Span) -> Word {
+    Word {
+        text: keyword.into(),
+        span,
     }
 }
 

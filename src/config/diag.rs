@@ -75,6 +75,62 @@ pub struct Diag {
     pub message: String,
     /// What to write.
     pub help: Option<String>,
+    /// Further positions with the same mistake, which have no diagnostics of their own.
+    pub also: Vec<Span>,
+}
+
+impl Diag {
+    /// A diagnostic without help.
+    #[must_use]
+    pub fn new(severity: Severity, span: Option<Span>, message: String) -> Self {
+        Self {
+            severity,
+            span,
+            message,
+            help: None,
+            also: Vec::new(),
+        }
+    }
+
+    /// Whether it is about a position in `range`.
+    fn is_inside(&self, range: Span) -> bool {
+        let end = range.start.saturating_add(u32::from(range.len));
+        let mut spans = self.span.iter().chain(&self.also);
+        spans.any(|span| span.file == range.file && (range.start..=end).contains(&span.start))
+    }
+}
+
+/// Number of a diagnostic, to add positions and consequences to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct DiagId(usize);
+
+/// A mistake that typically occurs many times in a file. It is reported once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Recurring {
+    /// A `$NAME` that is not defined.
+    Undefined,
+    /// A placeholder of a template or of documentation.
+    Placeholder,
+    /// A comment that starts with `//`.
+    SlashComment,
+    /// Lines for other configuration ids.
+    OtherId,
+    /// An include without a file.
+    MissingFile,
+    /// A rule without `priority`.
+    RulePriority,
+}
+
+/// What does not exist because of a mistake that was reported.
+#[derive(Clone, Debug)]
+struct Consequence {
+    cause: DiagId,
+    /// "left out", "not defined".
+    what: &'static str,
+    first: String,
+    /// Number of objects after the first.
+    more: usize,
+    last: String,
 }
 
 /// The diagnostics of one configuration, of which a limited number is kept.
@@ -83,6 +139,9 @@ pub struct Diags {
     list: Vec<Diag>,
     suppressed: usize,
     worst: Option<Severity>,
+    recurring: Vec<(Recurring, DiagId)>,
+    consequences: Vec<Consequence>,
+    muted: bool,
 }
 
 impl Diags {
@@ -90,17 +149,20 @@ impl Diags {
     pub const CAPACITY: usize = 500;
     /// Number of the latest diagnostics that a new one is compared with.
     const RECENT: usize = 8;
+    /// Maximum number of further positions of one diagnostic.
+    const MAX_ALSO: usize = 4096;
 
     /// Adds a diagnostic. Its severity counts even beyond the capacity. The same diagnostic at the
     /// same position is not repeated: an error in a line that `~SEQ` repeats is one error.
     pub fn push(&mut self, diag: Diag) {
         self.worst = self.worst.max(Some(diag.severity));
-        if self
-            .list
-            .iter()
-            .rev()
-            .take(Self::RECENT)
-            .any(|earlier| *earlier == diag)
+        if (self.muted && diag.severity < Severity::Fatal)
+            || self
+                .list
+                .iter()
+                .rev()
+                .take(Self::RECENT)
+                .any(|earlier| *earlier == diag)
         {
             return;
         }
@@ -113,12 +175,7 @@ impl Diags {
 
     /// Adds a diagnostic without help.
     pub fn report(&mut self, severity: Severity, span: Span, message: impl Into<String>) {
-        self.push(Diag {
-            severity,
-            span: Some(span),
-            message: message.into(),
-            help: None,
-        });
+        self.push(Diag::new(severity, Some(span), message.into()));
     }
 
     /// Adds a diagnostic with help.
@@ -129,18 +186,183 @@ impl Diags {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        let help = Some(help.into());
         self.push(Diag {
-            severity,
-            span: Some(span),
-            message: message.into(),
-            help,
+            help: Some(help.into()),
+            ..Diag::new(severity, Some(span), message.into())
         });
     }
 
-    /// Sorts the diagnostics by a key of their positions; those without a position come first.
-    /// Stable.
-    pub(crate) fn sort_by_key<K: Ord>(&mut self, key: impl Fn(Span) -> K) {
+    /// From now on, severities count, and nothing but a fatal diagnostic is added: what was reported
+    /// makes further messages meaningless.
+    pub(crate) fn mute(&mut self) {
+        self.muted = true;
+    }
+
+    // ---- one cause, one message ----
+
+    /// The diagnostic that was added last.
+    pub(crate) fn last_id(&self) -> DiagId {
+        DiagId(self.list.len().saturating_sub(1))
+    }
+
+    /// Adds a diagnostic for the first occurrence of a mistake in the text, and only the positions
+    /// of the others.
+    pub(crate) fn report_recurring(&mut self, kind: Recurring, diag: Diag) {
+        let known = self.recurring(kind);
+        let (Some(id), Some(span)) = (known, diag.span) else {
+            self.push(diag);
+            return self.remember(kind);
+        };
+        self.worst = self.worst.max(Some(diag.severity));
+        let Some(first) = self.list.get_mut(id.0) else {
+            return;
+        };
+        let before = |other: Span| span.file == other.file && span.start < other.start;
+        match first.span.filter(|other| before(*other)) {
+            Some(other) => {
+                first.span = Some(span);
+                first.message = diag.message;
+                first.help = diag.help;
+                first.severity = first.severity.max(diag.severity);
+                self.again(id, other);
+            }
+            None => self.again(id, span),
+        }
+    }
+
+    /// Remembers the diagnostic that was added last as the one of its kind.
+    pub(crate) fn remember(&mut self, kind: Recurring) {
+        self.recurring.push((kind, self.last_id()));
+    }
+
+    /// The diagnostic of a recurring mistake.
+    pub(crate) fn recurring(&self, kind: Recurring) -> Option<DiagId> {
+        let mut known = self.recurring.iter();
+        known.find(|(other, _)| *other == kind).map(|(_, id)| *id)
+    }
+
+    /// Adds a further position to a diagnostic.
+    pub(crate) fn again(&mut self, id: DiagId, span: Span) {
+        if let Some(diag) = self.list.get_mut(id.0)
+            && diag.also.len() < Self::MAX_ALSO
+            && diag.span != Some(span)
+        {
+            diag.also.push(span);
+        }
+    }
+
+    /// If the last diagnostic differs from `first` only in what it quotes, makes it a position of
+    /// `first`. Returns the diagnostic to compare the next one with.
+    pub(crate) fn fold(&mut self, first: Option<DiagId>) -> Option<DiagId> {
+        let last = self.last_id();
+        let Some(first) = first.filter(|first| *first != last) else {
+            return Some(last);
+        };
+        let (one, two) = (self.list.get(first.0)?, self.list.get(last.0)?);
+        let (one, two) = (one.message.split('`'), two.message.split('`'));
+        if one.step_by(2).eq(two.step_by(2))
+            && let Some(Diag {
+                span: Some(span), ..
+            }) = self.list.pop()
+        {
+            self.again(first, span);
+        }
+        Some(first)
+    }
+
+    /// The first diagnostic about a position in `range` after which something may be missing.
+    pub(crate) fn cause_in(&self, range: Span) -> Option<DiagId> {
+        let other_id = self.recurring(Recurring::OtherId);
+        let mut list = self.list.iter().enumerate();
+        let found = list.find(|(nth, diag)| {
+            let explains =
+                diag.severity > Severity::InsecureSetting || other_id == Some(DiagId(*nth));
+            explains && diag.is_inside(range)
+        });
+        found.map(|(nth, _)| DiagId(nth))
+    }
+
+    /// Adds a consequence to a diagnostic: `object` is `what`. It makes the diagnostic at least as
+    /// severe as `severity`.
+    pub(crate) fn add_consequence(
+        &mut self,
+        cause: DiagId,
+        severity: Severity,
+        what: &'static str,
+        object: String,
+    ) {
+        self.worst = self.worst.max(Some(severity));
+        if let Some(diag) = self.list.get_mut(cause.0) {
+            diag.severity = diag.severity.max(severity);
+        }
+        let mut known = self.consequences.iter_mut();
+        match known.find(|known| known.cause == cause && known.what == what) {
+            Some(known) if known.last == object => {}
+            Some(known) => {
+                known.more = known.more.saturating_add(1);
+                known.last = object;
+            }
+            None => self.consequences.push(Consequence {
+                cause,
+                what,
+                first: object.clone(),
+                more: 0,
+                last: object,
+            }),
+        }
+    }
+
+    /// Writes the consequences into the messages. The numbers of diagnostics are invalid afterwards.
+    fn write_consequences(&mut self) {
+        for Consequence {
+            cause,
+            what,
+            first,
+            more,
+            ..
+        } in self.consequences.drain(..)
+        {
+            let Some(diag) = self.list.get_mut(cause.0) else {
+                continue;
+            };
+            let text = match more {
+                0 => format!("; {first} is {what}"),
+                more => format!("; {first} and {more} more are {what}"),
+            };
+            diag.message.push_str(&text);
+        }
+        self.recurring.clear();
+    }
+
+    /// Merges diagnostics that differ only in their position.
+    fn merge_repeated(&mut self) {
+        let mut merged: Vec<Diag> = Vec::new();
+        for diag in self.list.drain(..) {
+            let same = |other: &&mut Diag| {
+                other.severity == diag.severity
+                    && other.message == diag.message
+                    && other.help == diag.help
+            };
+            match (merged.iter_mut().find(same), diag.span) {
+                (Some(first), Some(span)) => {
+                    first.also.push(span);
+                    first.also.extend(diag.also);
+                }
+                _ => merged.push(diag),
+            }
+        }
+        self.list = merged;
+    }
+
+    /// Completes the messages, and sorts them by a key of their positions; those without a position
+    /// come first. Stable.
+    pub(crate) fn finish<K: Ord>(&mut self, key: impl Fn(Span) -> K) {
+        self.write_consequences();
+        self.sort_by_key(key);
+        self.merge_repeated();
+    }
+
+    fn sort_by_key<K: Ord>(&mut self, key: impl Fn(Span) -> K) {
         let keys = self.list.iter().enumerate();
         let keys = keys.map(|(nth, diag)| (diag.span.map(&key), nth)).collect();
         let mut list: Vec<Option<Diag>> = self.list.drain(..).map(Some).collect();
@@ -207,6 +429,54 @@ mod tests {
             (diags.suppressed(), diags.worst()),
             (1, Some(Severity::Fatal))
         );
+    }
+
+    #[test]
+    fn diagnostics_that_differ_in_their_position_become_one() {
+        let at = |start| Span {
+            start,
+            ..Span::default()
+        };
+        let mut diags = Diags::default();
+        diags.report(Severity::Error, at(5), "m");
+        diags.report(Severity::Error, at(9), "other");
+        diags.report(Severity::Error, at(1), "m");
+        diags.finish(|span| span.start);
+        let list = diags.list();
+        assert_eq!(list.len(), 2);
+        assert_eq!(list.first().map(|diag| &*diag.also), Some(&[at(5)][..]));
+    }
+
+    #[test]
+    fn a_recurring_mistake_is_reported_once_and_its_consequences_are_counted() {
+        let at = |start| Span {
+            start,
+            ..Span::default()
+        };
+        let mut diags = Diags::default();
+        for start in [3, 7] {
+            let diag = Diag::new(Severity::Note, Some(at(start)), format!("m{start}"));
+            diags.report_recurring(Recurring::Placeholder, diag);
+        }
+        let range = Span { len: 4, ..at(5) };
+        let cause = diags.recurring(Recurring::Placeholder);
+        assert_eq!(diags.cause_in(range), None, "a note explains nothing");
+        for object in ["a", "b", "c"] {
+            let cause = cause.expect("reported");
+            diags.add_consequence(cause, Severity::Error, "left out", object.to_owned());
+        }
+        assert_eq!(diags.cause_in(range), cause);
+        diags.finish(|span| span.start);
+        let want = Diag {
+            also: vec![at(7)],
+            ..Diag::new(
+                Severity::Error,
+                Some(at(3)),
+                "m3; a and 2 more are left out".into(),
+            )
+        };
+        assert_eq!(diags.list(), [want]);
+        assert_eq!(diags.worst(), Some(Severity::Error));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! work for the whole configuration are bounded, so a definition that contains itself ends in a
 //! message.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::diag::{Aborted, Diags, Severity, Span};
@@ -55,6 +55,10 @@ pub(crate) struct Expanded {
 pub(crate) struct Definitions {
     map: BTreeMap<Rc<str>, Value>,
     work: usize,
+    /// Names that lines for other configuration ids define.
+    skipped: BTreeSet<Box<str>>,
+    /// References to these names, with their text.
+    pub(crate) skipped_references: Vec<(Span, Box<str>)>,
 }
 
 /// What predefined names refer to.
@@ -102,6 +106,18 @@ impl Definitions {
     /// Whether a name is defined.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.map.contains_key(name)
+    }
+
+    /// Remembers a name that a line for another configuration id defines.
+    pub(crate) fn skip(&mut self, name: &str) {
+        if self.skipped.len() < MAX_DEFINITIONS {
+            self.skipped.insert(name.into());
+        }
+    }
+
+    /// Whether only lines for other configuration ids define a name.
+    pub(crate) fn is_skipped(&self, name: &str) -> bool {
+        self.skipped.contains(name)
     }
 
     /// Counts bytes of expanded text. This limit guarantees that reading ends.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::diag::{Diag, Diags, Severity};
 use super::render::vias;
-use super::source::Sources;
+use super::source::{Position, Sources};
 
 #[derive(Serialize)]
 struct Json<'a> {
@@ -18,6 +18,9 @@ struct Json<'a> {
     /// References to the multi-line definition that the line is part of.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     from: Vec<From<'a>>,
+    /// Further positions of the same mistake.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    also: Vec<From<'a>>,
 }
 
 #[derive(Serialize)]
@@ -46,6 +49,7 @@ pub fn render_json(diags: &Diags, sources: &Sources) -> String {
             message: &more,
             help: None,
             from: Vec::new(),
+            also: Vec::new(),
         });
     }
     // Serializing strings and numbers cannot fail.
@@ -65,11 +69,14 @@ fn name(severity: Severity) -> &'static str {
 
 fn json<'a>(diag: &'a Diag, sources: &'a Sources) -> Json<'a> {
     let position = diag.span.and_then(|span| sources.position(span));
-    let from = vias(diag, sources).into_iter().map(|(_, position)| From {
+    let place = |position: Position<'a>| From {
         file: position.file,
         line: position.line,
         column: position.column,
-    });
+    };
+    let from = vias(diag, sources).into_iter();
+    let also = diag.also.iter();
+    let also = also.filter_map(|span| sources.position(*span));
     Json {
         file: position.map(|p| p.file),
         line: position.map(|p| p.line),
@@ -78,7 +85,8 @@ fn json<'a>(diag: &'a Diag, sources: &'a Sources) -> Json<'a> {
         severity: name(diag.severity),
         message: &diag.message,
         help: diag.help.as_deref(),
-        from: from.collect(),
+        from: from.map(|(_, position)| place(position)).collect(),
+        also: also.map(place).collect(),
     }
 }
 
@@ -91,12 +99,7 @@ mod tests {
     fn json_is_an_array_of_objects_with_positions() {
         let mut diags = Diags::default();
         diags.report_with_help(Severity::Error, span(0, 2, 2), "a \"b\"\n", "h");
-        diags.push(Diag {
-            severity: Severity::Fatal,
-            span: None,
-            message: "no".into(),
-            help: None,
-        });
+        diags.push(Diag::new(Severity::Fatal, None, "no".into()));
         let json = render_json(&diags, &Sources::of("x yz"));
         let want = concat!(
             r#"[{"file":"a.conf","line":1,"column":3,"end_column":5,"severity":"error","#,

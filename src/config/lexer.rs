@@ -2,13 +2,14 @@
 //!
 //! `"…"` groups words and hides braces; a quote starts a new word, even within a word. `{` and `}`
 //! outside quotes are tokens of their own, even without blanks around them. Exceptions are
-//! `${NAME}` that was not replaced, and `{{ … }}` and `{% … %}` of a template that was not filled
+//! `${NAME}` that was not replaced, and `{{ … }}`, `{% … %}` and `<% … %>` of a template that was not filled
 //! in: as braces, they would unbalance the blocks around them.
 
 use std::ops::Range;
 
-use super::diag::{Diags, Severity, Span};
+use super::diag::{Diag, Diags, Recurring, Severity, Span};
 use super::expand::Definitions;
+use super::ids::report_undefined as report_undefined_name;
 use super::line::{Line, identifier, is_blank, is_unicode_blank};
 use super::tree::Word;
 
@@ -40,7 +41,7 @@ impl Lexer {
     pub(crate) fn lex(
         &mut self,
         line: &Line,
-        definitions: &Definitions,
+        definitions: &mut Definitions,
         tokens: &mut Vec<Token>,
         diags: &mut Diags,
     ) {
@@ -56,6 +57,10 @@ impl Lexer {
                 }
                 at = next;
                 continue;
+            }
+            if c == '/' && is_slash_comment(text.get(at..).unwrap_or(""), tokens.is_empty()) {
+                report_slash_comment(line, at, tokens.is_empty(), diags);
+                break;
             }
             let template = self.templates.end(text, at);
             at = match c {
@@ -78,7 +83,7 @@ impl Lexer {
         &mut self,
         line: &Line,
         start: usize,
-        definitions: &Definitions,
+        definitions: &mut Definitions,
         tokens: &mut Vec<Token>,
         diags: &mut Diags,
     ) -> usize {
@@ -233,7 +238,7 @@ impl Templates {
         let after_last = |close: &str| text.rfind(close).map_or(0, |at| at.saturating_add(2));
         Self {
             value: after_last("}}"),
-            tag: after_last("%}"),
+            tag: after_last("%}").max(after_last("%>")),
         }
     }
 
@@ -242,7 +247,7 @@ impl Templates {
         let rest = text.get(start..)?;
         let (close, last) = match rest.get(..2)? {
             "{{" => ("}}", self.value),
-            "{%" => ("%}", self.tag),
+            "{%" | "<%" => (if rest.starts_with('{') { "%}" } else { "%>" }, self.tag),
             _ => return None,
         };
         // Keeps the cost of a line full of `{` linear.
@@ -255,12 +260,37 @@ impl Templates {
 
 fn report_template(line: &Line, start: usize, end: usize, diags: &mut Diags) {
     let what = line.text.get(start..end).unwrap_or("");
-    diags.report_with_help(
-        Severity::Error,
-        line.span(start, end),
-        format!("{what} is a template placeholder that was not filled in"),
-        "run the file through its template engine first",
-    );
+    let message = format!("{what} is a template placeholder that was not filled in");
+    let diag = Diag {
+        help: Some("run the file through its template engine first".into()),
+        ..Diag::new(Severity::Error, Some(line.span(start, end)), message)
+    };
+    diags.report_recurring(Recurring::Placeholder, diag);
+}
+
+/// Whether a text that starts with `/` is meant as a comment: `//` in front of a line, or before a
+/// word that is no path.
+fn is_slash_comment(text: &str, front: bool) -> bool {
+    let Some(rest) = text.strip_prefix("//") else {
+        return false;
+    };
+    let word = rest.split(is_blank).next().unwrap_or("");
+    front || !word.contains('/')
+}
+
+fn report_slash_comment(line: &Line, at: usize, front: bool, diags: &mut Diags) {
+    // keepalived takes the line for an unknown keyword, or the words for surplus arguments.
+    let severity = match front {
+        true => Severity::Error,
+        false => Severity::Note,
+    };
+    let span = line.span(at, at.saturating_add(2));
+    let message = "`//` does not start a comment; the rest of the line is ignored all the same";
+    let diag = Diag {
+        help: Some("write `#`".into()),
+        ..Diag::new(severity, Some(span), message.into())
+    };
+    diags.report_recurring(Recurring::SlashComment, diag);
 }
 
 /// Reports undefined `${NAME}`, and `$NAME` if it looks like a reference: a password may contain a
@@ -269,7 +299,7 @@ fn report_undefined(
     line: &Line,
     start: usize,
     raw: &str,
-    definitions: &Definitions,
+    definitions: &mut Definitions,
     diags: &mut Diags,
 ) {
     for (at, _) in raw.match_indices('$') {
@@ -292,12 +322,12 @@ fn report_undefined(
         // A defined name that could not be replaced was reported by the expansion.
         if whole && !definitions.has(name) {
             let from = start.saturating_add(at);
-            diags.report_with_help(
-                Severity::Error,
-                line.span(from, from.saturating_add(text.len())),
-                format!("{text} is not defined"),
-                format!("define it before this line: ${name}=VALUE"),
-            );
+            let span = line.span(from, from.saturating_add(text.len()));
+            if definitions.is_skipped(name) {
+                definitions.skipped_references.push((span, text.into()));
+            } else {
+                report_undefined_name(span, &text, diags);
+            }
         }
     }
 }
@@ -320,7 +350,7 @@ mod tests {
         let mut line = Line::default();
         line.push_verbatim(text, span(0, 0, text.len()));
         let (mut tokens, mut diags) = (Vec::new(), Diags::default());
-        Lexer::default().lex(&line, &Definitions::default(), &mut tokens, &mut diags);
+        Lexer::default().lex(&line, &mut Definitions::default(), &mut tokens, &mut diags);
         let show = |token: &Token| match token {
             Token::Word(word, _) => format!("{}@{}+{}", word.text, word.span.start, word.span.len),
             Token::Open(at) => format!("<{}", at.start),
@@ -342,6 +372,10 @@ mod tests {
             ("a\\{", "a\\@0+2 <2"),
             ("${A}/24 ${B", "${A}/24@0+7 $@8+1 <9 B@10+1"),
             ("{{ a }}/{{b}} }}", "{{ a }}/{{b}}@0+13 >14 >15"),
+            ("a <%= b %> c", "a@0+1 <%= b %>@2+8 c@11+1"),
+            ("a 1 //b c", "a@0+1 1@2+1"),
+            ("a //b/c", "a@0+1 //b/c@2+5"),
+            ("// a", ""),
             ("a{{b", "a@0+1 <1 <2 b@3+1"),
             ("日{本}", "日@0+3 <3 本@4+3 >7"),
         ] {

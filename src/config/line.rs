@@ -30,6 +30,8 @@ pub(crate) struct Line {
     pub(crate) indent: Option<u32>,
     /// An unmatched `}` in the comment after the text.
     pub(crate) commented_brace: Option<Span>,
+    /// It is for another configuration id.
+    pub(crate) skipped: bool,
 }
 
 impl Line {
@@ -38,6 +40,7 @@ impl Line {
         self.segments.clear();
         self.indent = None;
         self.commented_brace = None;
+        self.skipped = false;
     }
 
     /// Appends the text of the span `from`.

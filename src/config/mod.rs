@@ -71,6 +71,7 @@ pub mod command;
 pub mod diag;
 mod expand;
 pub mod host;
+mod ids;
 mod include;
 mod interfaces;
 #[cfg(feature = "json")]
@@ -126,7 +127,7 @@ pub fn load(path: &str, host: &dyn Host) -> Loaded {
         interfaces::report_missing(&interfaces, &config, host, &mut diags);
         config
     };
-    diags.sort_by_key(|span| {
+    diags.finish(|span| {
         // Lines of a multi-line definition are sorted at its reference.
         let reference = core::iter::successors(Some(span), |span| sources.via(*span)).last();
         reference.map(|span| (span.file, span.start))
@@ -173,8 +174,13 @@ fn read(
     let mut tokens = Vec::new();
     reader.open_main(path, diags)?;
     while reader.next(&mut line, diags)? {
-        lexer.lex(&line, &reader.definitions, &mut tokens, diags);
+        if line.skipped {
+            builder.skip(&line);
+            continue;
+        }
+        lexer.lex(&line, &mut reader.definitions, &mut tokens, diags);
         builder.line(&line, &mut tokens, &reader.sources, diags)?;
     }
+    reader.finish(diags);
     Ok(())
 }

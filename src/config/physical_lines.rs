@@ -1,7 +1,7 @@
 //! The physical lines of one file, without comments and outer blanks.
 
 use super::diag::{Diags, Severity, Span};
-use super::line::{Line, MAX_LINE, comment_start, is_blank};
+use super::line::{Line, MAX_LINE, comment_start, identifier, is_blank};
 use super::source::{Sources, span};
 
 /// A file that is being read.
@@ -11,6 +11,8 @@ pub(crate) struct PhysicalLines {
     pub(crate) path: Box<str>,
     /// Offset of the next line.
     next: usize,
+    /// Offset of the end of what is read.
+    end: usize,
     /// A line that starts with `\#` was found: the file was escaped as Markdown.
     markdown: bool,
 }
@@ -21,6 +23,7 @@ impl PhysicalLines {
             number,
             path: path.into(),
             next: 0,
+            end: usize::MAX,
             markdown: false,
         }
     }
@@ -31,9 +34,10 @@ impl PhysicalLines {
         let text = sources.text(self.number);
         loop {
             let start = self.next;
-            let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) else {
+            let rest = text.get(start..).unwrap_or("");
+            if rest.is_empty() || start >= self.end {
                 return false;
-            };
+            }
             let raw = rest
                 .get(..rest.find('\n').unwrap_or(rest.len()))
                 .unwrap_or("");
@@ -75,6 +79,35 @@ impl PhysicalLines {
         }
     }
 
+    /// If the file is a shell script that writes a configuration (`cat >FILE <<EOF`), reads only the
+    /// lines of the configuration, and reports nothing else: the shell would change them.
+    pub(crate) fn enter_here_document(&mut self, sources: &Sources, diags: &mut Diags) {
+        let text = sources.text(self.number);
+        let Some((command, start, word)) = here_document(text) else {
+            return;
+        };
+        let mut at = start;
+        for line in text.get(start..).unwrap_or("").split_inclusive('\n') {
+            if line.trim() == word {
+                self.next = start;
+                self.end = at;
+                let command = span(
+                    self.number,
+                    command,
+                    start.saturating_sub(command.saturating_add(1)),
+                );
+                let end = sources.locate(span(self.number, at, 1), command);
+                let message = format!(
+                    "this is a shell script; only the lines between `<<{word}` and `{word}` on {end} are used"
+                );
+                let help = "write only these lines to the file, as the script would";
+                diags.report_with_help(Severity::Error, command, message, help);
+                return diags.mute();
+            }
+            at = at.saturating_add(line.len());
+        }
+    }
+
     fn report_markdown(&mut self, at: Span, diags: &mut Diags) {
         if !self.markdown {
             self.markdown = true;
@@ -86,6 +119,26 @@ impl PhysicalLines {
             );
         }
     }
+}
+
+/// If the first line that is no comment ends with `<<WORD`: its offset, that of the next line, and
+/// the word.
+fn here_document(text: &str) -> Option<(usize, usize, &str)> {
+    let mut at = 0_usize;
+    for line in text.split_inclusive('\n') {
+        let next = at.saturating_add(line.len());
+        let trimmed = line.trim();
+        if trimmed.is_empty() || trimmed.starts_with(['#', '!']) {
+            at = next;
+            continue;
+        }
+        let (_, word) = trimmed.split_once("<<")?;
+        let word = word
+            .trim_start_matches(['-', ' '])
+            .trim_matches(['\'', '"', '\\']);
+        return (identifier(word)? == word).then_some((at, next, word));
+    }
+    None
 }
 
 /// Width of white space, with a tab stop at every eighth column.

@@ -5,9 +5,10 @@
 //! sequences, pending includes. No recursion. Depth, number of files, text and work are bounded; a
 //! bound that is exceeded is reported and ends the reading ([`Aborted`]).
 
-use super::diag::{Aborted, Diag, Diags, Severity, Span};
+use super::diag::{Aborted, Diag, Diags, Recurring, Severity, Span};
 use super::expand::{Context, Definitions, Expanded, MultiLine, Value};
 use super::host::Host;
+use super::ids::ConfigId;
 use super::include::{self, MAX_ALTERNATIVES, Policy};
 use super::line::{Line, identifier, is_blank};
 use super::physical_lines::PhysicalLines;
@@ -22,7 +23,7 @@ const MAX_DEPTH: usize = 64;
 /// Reads the logical lines of a configuration.
 pub(crate) struct Reader<'h> {
     host: &'h dyn Host,
-    config_id: String,
+    config_id: ConfigId,
     pub(crate) sources: Sources,
     pub(crate) definitions: Definitions,
     policy: Policy,
@@ -64,7 +65,7 @@ impl<'h> Reader<'h> {
     pub(crate) fn new(host: &'h dyn Host) -> Self {
         Self {
             host,
-            config_id: host.config_id(),
+            config_id: ConfigId::new(host.config_id()),
             sources: Sources::default(),
             definitions: Definitions::default(),
             policy: Policy::default(),
@@ -77,12 +78,8 @@ impl<'h> Reader<'h> {
         match self.host.read(path) {
             Ok(bytes) => self.open(path, bytes, None, diags),
             Err(reason) => {
-                diags.push(Diag {
-                    severity: Severity::Fatal,
-                    span: None,
-                    message: format!("cannot read {path}: {reason}"),
-                    help: None,
-                });
+                let message = format!("cannot read {path}: {reason}");
+                diags.push(Diag::new(Severity::Fatal, None, message));
                 Err(Aborted)
             }
         }
@@ -102,6 +99,11 @@ impl<'h> Reader<'h> {
             }
         }
         Ok(false)
+    }
+
+    /// Reports what is known at the end only.
+    pub(crate) fn finish(&mut self, diags: &mut Diags) {
+        self.config_id.report(&mut self.definitions, diags);
     }
 
     // ---- lines from the top of the stack ----
@@ -175,11 +177,16 @@ impl<'h> Reader<'h> {
     // ---- processing a line ----
 
     fn process(&mut self, line: &mut Line, diags: &mut Diags) -> Result<Processed, Aborted> {
-        if let Some(rest) = line.text.strip_prefix('@') {
-            match self.condition(rest) {
-                Some(len) => line.drop_front(len.saturating_add(1)),
-                None => return Ok(Processed::Consumed),
+        if line.text.starts_with('@') && !self.config_id.holds(line) {
+            if let Some((name, _)) = definition(&line.text) {
+                self.definitions.skip(name);
+                return Ok(Processed::Consumed);
             }
+            line.skipped = !line.text.is_empty();
+            return Ok(match line.skipped {
+                true => Processed::Statement,
+                false => Processed::Consumed,
+            });
         }
         if line.text.is_empty() {
             return Ok(Processed::Consumed);
@@ -224,25 +231,10 @@ impl<'h> Reader<'h> {
         self.directive(line, diags)
     }
 
-    /// Length of a condition, given the text after its `@`; `None` if it does not hold.
-    fn condition(&self, rest: &str) -> Option<usize> {
-        let end = rest.find(is_blank).unwrap_or(rest.len());
-        let id = rest.get(..end)?;
-        let holds = match id.strip_prefix('^') {
-            Some(id) => id != self.config_id,
-            None => id == self.config_id,
-        };
-        let after = rest.get(end..)?;
-        let blanks = after
-            .len()
-            .saturating_sub(after.trim_start_matches(is_blank).len());
-        holds.then_some(end.saturating_add(blanks))
-    }
-
     fn expand(&mut self, line: &mut Line, diags: &mut Diags) -> Result<Option<Expanded>, Aborted> {
         let context = Context {
             host: self.host,
-            config_id: &self.config_id,
+            config_id: &self.config_id.id,
             directory: current(&self.stack).map_or(".", |file| include::directory(&file.path)),
         };
         self.definitions.expand(line, context, diags)
@@ -469,17 +461,17 @@ impl<'h> Reader<'h> {
         diags: &mut Diags,
     ) -> Result<(), Aborted> {
         if self.host.is_writable_by_everyone(path) {
+            let message = format!("every user can write to {path}, and have vrrpd run any program");
             diags.push(Diag {
-                severity: Severity::InsecureSetting,
-                span: at,
-                message: format!("every user can write to {path}, and have vrrpd run any program"),
                 help: Some(format!("`chmod o-w {path}`")),
+                ..Diag::new(Severity::InsecureSetting, at, message)
             });
         }
         let (at, message) = match self.sources.add(path, bytes) {
             Ok(number) => {
                 let at = at.unwrap_or_else(|| span(number, 0, 0));
-                let file = PhysicalLines::new(number, path);
+                let mut file = PhysicalLines::new(number, path);
+                file.enter_here_document(&self.sources, diags);
                 return self.push(LineSource::File(file), at, diags);
             }
             Err(SourceError::TooManyFiles) => {
@@ -491,12 +483,8 @@ impl<'h> Reader<'h> {
             ),
             Err(SourceError::Binary(at)) => (Some(at), "NUL byte: not a text file".into()),
         };
-        diags.push(Diag {
-            severity: Severity::Fatal,
-            span: at,
-            message: format!("{message}; the configuration is not used"),
-            help: None,
-        });
+        let message = format!("{message}; the configuration is not used");
+        diags.push(Diag::new(Severity::Fatal, at, message));
         Err(Aborted)
     }
 }
@@ -572,9 +560,7 @@ fn report_missing(
         (None, Some(pattern)) => (Severity::Error, pattern),
         (None, None) => return,
     };
-    diags.report(
-        severity,
-        at,
-        format!("no file matches {what}; nothing is included"),
-    );
+    let message = format!("no file matches {what}; nothing is included");
+    diags.report(severity, at, message);
+    diags.remember(Recurring::MissingFile);
 }

@@ -2,6 +2,7 @@
 
 use super::diag::{Diag, Diags, Severity, Span};
 use super::source::{Position, Sources};
+use crate::types::sorted;
 
 /// Maximum width of a source line that is shown, in columns.
 const WINDOW: usize = 100;
@@ -9,6 +10,8 @@ const WINDOW: usize = 100;
 const LEAD: usize = 30;
 /// Bytes of a line that are considered before and after the span: sufficient for a window.
 const REACH: usize = 1024;
+/// Maximum number of further lines shown for one diagnostic.
+const MAX_LINES: usize = 8;
 /// Maximum number of references shown for one diagnostic.
 const MAX_VIA: usize = 4;
 
@@ -85,6 +88,9 @@ fn render_one(diag: &Diag, sources: &Sources, out: &mut String) {
         escape(help, out);
         out.push('\n');
     }
+    if let Some(lines) = also_on(diag, sources) {
+        out.push_str(&format!("  also on {lines}\n"));
+    }
     for (via, position) in vias(diag, sources) {
         let name = sources
             .line(via)
@@ -95,6 +101,38 @@ fn render_one(diag: &Diag, sources: &Sources, out: &mut String) {
         escape(position.file, out);
         out.push_str(&format!(":{}:{}\n", position.line, position.column));
     }
+}
+
+/// The lines of the further positions of a diagnostic, as text; `None` if there are none. Positions
+/// in other files are only counted.
+#[must_use]
+pub fn also_on(diag: &Diag, sources: &Sources) -> Option<String> {
+    let own = sources.position(diag.span?)?;
+    let positions = diag.also.iter().filter_map(|span| sources.position(*span));
+    let mut lines: Vec<u32> = Vec::new();
+    let mut others = 0_usize;
+    for position in positions {
+        if position.file != own.file {
+            others = others.saturating_add(1);
+        } else if position.line != own.line {
+            lines.push(position.line);
+        }
+    }
+    lines = sorted(lines);
+    lines.dedup();
+    others = others.saturating_add(lines.len().saturating_sub(MAX_LINES));
+    lines.truncate(MAX_LINES);
+    let mut parts: Vec<String> = lines.iter().map(u32::to_string).collect();
+    if others > 0 {
+        parts.push(format!("{others} more"));
+    }
+    let last = parts.pop()?;
+    let word = if lines.len() > 1 { "lines" } else { "line" };
+    Some(match parts.is_empty() {
+        true if lines.is_empty() => format!("{last} in other files"),
+        true => format!("{word} {last}"),
+        false => format!("{word} {} and {last}", parts.join(", ")),
+    })
 }
 
 /// The references that included the position of a diagnostic, innermost first.

@@ -38,6 +38,10 @@ pub struct Block {
     pub close: Option<Span>,
     /// The statements.
     pub nodes: Vec<Node>,
+    /// Keywords of statements that are missing in `nodes`, because they are invalid or for another
+    /// configuration id, with the positions of the statements. What needs them need not report that
+    /// they are missing.
+    pub removed: Vec<Word>,
 }
 
 impl Node {
@@ -55,6 +59,13 @@ impl Node {
                 Cow::Owned(words.join(" "))
             }
         }
+    }
+
+    /// The span from the keyword to the end of the block.
+    #[must_use]
+    pub fn whole(&self) -> Span {
+        let close = self.block.as_ref().and_then(|block| block.close);
+        close.map_or(self.span(), |close| self.keyword.span.to(close))
     }
 
     /// The span from the keyword to the last word.

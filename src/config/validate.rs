@@ -1,11 +1,11 @@
 //! Checks that need the whole configuration: references to names exist, names are unique, and
 //! blocks have the keywords they need. Blocks that are not supported yet are checked too.
 
-use super::diag::{Diags, Severity};
+use super::diag::{DiagId, Diags, Recurring, Severity};
 use super::schema::nearest_word;
 use super::source::Sources;
 use super::span_map::SpanMap;
-use super::tree::{Block, Node};
+use super::tree::{Block, Node, Word};
 
 /// Blocks with a name, and how a message calls them.
 const NAMED: &[(&str, &str)] = &[
@@ -126,19 +126,34 @@ fn remove_undefined(node: &mut Node, defined: &[(&'static str, SpanMap)], diags:
         let Some(items) = &mut list.block else {
             continue;
         };
+        let mut first_missing: Option<DiagId> = None;
+        let removed = &mut items.removed;
         items.nodes.retain_mut(|item| {
-            let mut missing = |word: &super::tree::Word| {
-                let missing = known.get(&word.text).is_none();
-                if missing {
-                    let message =
-                        format!("{owner}: {kind} `{}` is not defined; ignored", word.text);
-                    let help = match nearest_word(known.keys(), &word.text) {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("define `{kind} {} {{ … }}`", word.text),
-                    };
-                    diags.report_with_help(Severity::Error, word.span, message, help);
+            let mut missing = |word: &Word| {
+                if known.get(&word.text).is_some() {
+                    return false;
                 }
-                missing
+                removed.push(word.clone());
+                let near = nearest_word(known.keys(), &word.text);
+                if let (None, Some(cause)) = (near, diags.recurring(Recurring::MissingFile)) {
+                    let object = format!("{kind} `{}`", word.text);
+                    diags.add_consequence(cause, Severity::Error, "not defined", object);
+                    return true;
+                }
+                if let (None, Some(first)) = (near, first_missing) {
+                    diags.again(first, word.span);
+                    return true;
+                }
+                let message = format!("{owner}: {kind} `{}` is not defined; ignored", word.text);
+                let help = match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("define `{kind} {} {{ … }}`", word.text),
+                };
+                diags.report_with_help(Severity::Error, word.span, message, help);
+                if near.is_none() {
+                    first_missing = Some(diags.last_id());
+                }
+                true
             };
             let first = missing(&item.keyword);
             if many_per_line {
@@ -161,7 +176,10 @@ fn check_membership(root: &Block, sources: &Sources, diags: &mut Diags) {
         .iter()
         .filter(|node| &*node.keyword.text == "vrrp_sync_group")
     {
-        if items(group, "group").count() == 1 {
+        let lists = group.block.iter().flat_map(|block| &block.nodes);
+        let mut lists = lists.filter_map(|list| list.block.as_ref());
+        let complete = lists.all(|list| list.removed.is_empty());
+        if complete && items(group, "group").count() == 1 {
             let message = format!("`{}` has only one member", name(group));
             diags.report(Severity::Note, group.keyword.span, message);
         }
@@ -179,7 +197,7 @@ fn check_membership(root: &Block, sources: &Sources, diags: &mut Diags) {
 }
 
 /// The words of the value blocks of this keyword in `node`.
-fn items<'a>(node: &'a Node, keyword: &str) -> impl Iterator<Item = &'a super::tree::Word> {
+fn items<'a>(node: &'a Node, keyword: &str) -> impl Iterator<Item = &'a Word> {
     let lists = node.block.iter().flat_map(|block| &block.nodes);
     let lists = lists.filter(move |list| &*list.keyword.text == keyword);
     let lines = lists
@@ -194,9 +212,22 @@ fn check_complete(node: &Node, diags: &mut Diags) {
     let has = |name: &str| block.nodes.iter().any(|inner| &*inner.keyword.text == name);
     let kind = &*node.keyword.text;
     for (_, required) in REQUIRED.iter().filter(|(owner, _)| *owner == kind) {
-        if !has(required) {
-            let message = format!("{kind} without a valid `{required}`; ignored");
-            diags.report(Severity::Error, node.keyword.span, message);
+        if has(required) {
+            continue;
+        }
+        let removed = block.removed.iter().find(|word| &*word.text == *required);
+        match removed.and_then(|word| diags.cause_in(word.span)) {
+            Some(cause) => {
+                let object = match name(node) {
+                    "" => kind.to_owned(),
+                    name => format!("{kind} `{name}`"),
+                };
+                diags.add_consequence(cause, Severity::Error, "left out", object);
+            }
+            None => {
+                let message = format!("{kind} without a valid `{required}`; ignored");
+                diags.report(Severity::Error, node.keyword.span, message);
+            }
         }
     }
     if matches!(

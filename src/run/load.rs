@@ -6,7 +6,7 @@ use log::Level;
 use super::{cannot_read, config_host};
 use crate::cli::Options;
 use crate::config::model::Config;
-use crate::config::render::{Strictness, exit_code_for_test};
+use crate::config::render::{Strictness, also_on, exit_code_for_test};
 use crate::config::source::Position;
 use crate::config::subset;
 use crate::config::{self, Loaded, Severity};
@@ -117,6 +117,8 @@ fn log_diags(loaded: &Loaded, path: &str) {
             .help
             .as_ref()
             .map_or(String::new(), |help| format!("; {help}"));
+        let also =
+            also_on(diag, sources).map_or(String::new(), |lines| format!("; also on {lines}"));
         let level = match diag.severity {
             Severity::Note => Level::Debug,
             Severity::Unsupported
@@ -126,7 +128,7 @@ fn log_diags(loaded: &Loaded, path: &str) {
             | Severity::Warning => Level::Warn,
             Severity::ToleratedError | Severity::Error | Severity::Fatal => Level::Error,
         };
-        log::log!(target: "config", level, "{position}{}{help}", diag.message);
+        log::log!(target: "config", level, "{position}{}{help}{also}", diag.message);
     }
     if diags.suppressed() > 0 {
         log::warn!(target: "config", "{} more messages about {path}", diags.suppressed());

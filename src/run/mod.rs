@@ -81,12 +81,7 @@ pub fn config_test(options: &Options, host: &dyn config::Host) -> u8 {
     let pid_file = start::pid_file_path(options, &config.global);
     let pid_file = pid_file.unwrap_or_else(|| start::default_pid_file(options.called_as));
     if let Err(error) = PidFile::check(&pid_file, Trusted::owner_of(path.as_ref())) {
-        diags.push(Diag {
-            severity: Severity::Fatal,
-            span: None,
-            message: error.to_string(),
-            help: None,
-        });
+        diags.push(Diag::new(Severity::Fatal, None, error.to_string()));
     }
     let report = match options.test_format {
         Format::Text => render_text(&diags, &sources),

@@ -67,16 +67,15 @@ pub fn convert(name: &str, bytes: Vec<u8>) -> Converted {
                 SourceError::Binary(span) => Some(span),
                 SourceError::TooManyFiles | SourceError::TooLarge => None,
             };
-            diags.push(Diag {
-                severity: Severity::Fatal,
+            diags.push(Diag::new(
+                Severity::Fatal,
                 span,
-                message: "not a UCI file: not text, or too large".into(),
-                help: None,
-            });
+                "not a UCI file: not text, or too large".into(),
+            ));
             None
         }
     };
-    diags.sort_by_key(|span| (span.file, span.start));
+    diags.finish(|span| (span.file, span.start));
     Converted {
         text,
         diags,

@@ -124,12 +124,6 @@ fn texts_with_one_error_give_one_diagnostic() {
             "k.conf:1:4: warning: environment variable `NONE` is not set; replaced by nothing",
         ),
         (
-            "placeholder in braces",
-            b"vrrp_instance a {\nb {\n{IP VIP}\n}\n}",
-            "vrrp_instance a { b { IP VIP; } }",
-            "k.conf:3:1: error: unexpected `{` without a keyword before it; ignored",
-        ),
-        (
             "many braces that open nothing",
             b"{{{\n{\n{",
             "",

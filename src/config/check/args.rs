@@ -3,7 +3,7 @@
 use core::cmp::Ordering;
 
 use super::checker::Checker;
-use crate::config::diag::{Severity, Span};
+use crate::config::diag::{Diag, Recurring, Severity, Span};
 use crate::config::schema::{Arg, Keyword, Options, nearest_word, value};
 use crate::config::tree::Word;
 
@@ -142,26 +142,15 @@ impl Checker<'_> {
     ) -> Option<usize> {
         let next = at.saturating_add(1);
         let Some(word) = words.get_mut(at) else {
-            let message = format!(
-                "`{}` needs {}{}",
-                owner.name,
-                value::expected(arg),
-                owner.consequence()
-            );
-            self.error(owner.span, message, None);
+            self.missing(owner, arg);
             return None;
         };
-        if is_placeholder(&word.text) {
-            let message = format!(
-                "`{}` is a placeholder from the documentation{}",
-                word.text,
-                owner.consequence()
-            );
-            let help = format!("replace it with {}", value::expected(arg));
-            self.error(word.span, message, Some(help));
+        let free = matches!(arg, Arg::Str | Arg::Cmd | Arg::User);
+        if is_placeholder(&word.text) || (!free && is_template(&word.text)) {
+            self.placeholder(owner, arg, word);
             return None;
         }
-        if is_undefined(&word.text) && !matches!(arg, Arg::Str | Arg::Cmd | Arg::User) {
+        if is_undefined(&word.text) && !free {
             return None;
         }
         if value::is_valid(arg, &word.text) {
@@ -169,6 +158,10 @@ impl Checker<'_> {
                 self.interfaces.earlier_or_insert(&word.text, word.span);
             }
             return Some(next);
+        }
+        if is_unfilled(arg, &word.text) {
+            self.placeholder(owner, arg, word);
+            return None;
         }
         if let Some(correction) = correction(owner, arg, &word.text) {
             let span = word.span;
@@ -187,6 +180,40 @@ impl Checker<'_> {
         }
         self.invalid(owner, arg, word);
         None
+    }
+
+    /// Reports that an argument is missing, perhaps because it starts with the character of a
+    /// comment.
+    fn missing(&mut self, owner: &ArgOwner<'_>, arg: &Arg) {
+        let expected = value::expected(arg);
+        let after = self.sources.line(owner.span).and_then(|(line, at)| {
+            let end = at.saturating_add(usize::from(owner.span.len));
+            Some(line.get(end..)?.trim())
+        });
+        let placeholder = after.and_then(|text| text.split_whitespace().next());
+        let placeholder = placeholder.filter(|word| word.len() > 2 && word.ends_with('#'));
+        let Some(word) = placeholder.filter(|word| word.starts_with('#')) else {
+            let message = format!("`{}` needs {expected}{}", owner.name, owner.consequence());
+            return self.error(owner.span, message, None);
+        };
+        let message = format!("`{word}` is a placeholder, and a comment because of the `#`");
+        self.unfilled(owner.span, message, owner, &expected);
+    }
+
+    /// Reports a placeholder.
+    fn placeholder(&mut self, owner: &ArgOwner<'_>, arg: &Arg, word: &Word) {
+        let message = format!("`{}` is a placeholder that was not filled in", word.text);
+        self.unfilled(word.span, message, owner, &value::expected(arg));
+    }
+
+    /// The placeholders of a template have one cause, so they are reported once.
+    fn unfilled(&mut self, span: Span, message: String, owner: &ArgOwner<'_>, expected: &str) {
+        let message = message + &owner.consequence();
+        let diag = Diag {
+            help: Some(format!("replace it with {expected}")),
+            ..Diag::new(Severity::Error, Some(span), message)
+        };
+        self.diags.report_recurring(Recurring::Placeholder, diag);
     }
 
     /// Reports a word that is not a valid value of its argument.
@@ -457,6 +484,36 @@ pub(super) fn is_placeholder(text: &str) -> bool {
     rest.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '-')
 }
 
+/// True for text of a template that was not filled in: `{{ vip }}`, `{IP VIP}`. The first kind was
+/// reported by the lexer; a command may contain it.
+fn is_template(text: &str) -> bool {
+    ["{{", "{%", "<%"].iter().any(|open| text.contains(open))
+        || (text.starts_with('{') && text.ends_with('}'))
+}
+
+/// True for an invalid value that must be meant as a placeholder: `%VIP%`, `@VIP@`, `VIRTUAL_IP`,
+/// `10.x.x.1`.
+fn is_unfilled(arg: &Arg, text: &str) -> bool {
+    let bare = text.split('/').next().unwrap_or(text);
+    let mask = |part: &str| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|c| c.is_ascii_digit() || matches!(c, b'x' | b'X'))
+    };
+    if bare.split('.').count() == 4 && bare.split('.').all(mask) {
+        return bare.contains(['x', 'X']);
+    }
+    let inner = text.trim_matches(['%', '@']);
+    let quoted = inner.len() < text.len() && !inner.is_empty();
+    let upper = inner.bytes().filter(u8::is_ascii_uppercase).count() > 1
+        && inner.bytes().all(|c| {
+            c.is_ascii_uppercase() || c.is_ascii_digit() || matches!(c, b'_' | b'/' | b'.' | b'-')
+        });
+    let choice = matches!(arg, Arg::Choice(_) | Arg::AnyCase(_) | Arg::Umask);
+    quoted || (upper && (!choice || inner.contains('_') || inner.trim_matches('X').is_empty()))
+}
+
 /// True for a reference to an undefined name, `$NAME` or `${NAME}`, which the lexer has reported.
 fn is_undefined(text: &str) -> bool {
     text.match_indices('$').any(|(at, _)| {
@@ -471,7 +528,7 @@ fn is_undefined(text: &str) -> bool {
         let whole = if braces {
             after.starts_with('}')
         } else {
-            after.is_empty() || after.starts_with([',', ')'])
+            after.is_empty() || after.starts_with([',', ')', '/', '.', ':'])
         };
         named && whole
     })

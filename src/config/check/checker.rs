@@ -1,6 +1,6 @@
 //! The state of a check: what was reported, and the block that is being checked.
 
-use crate::config::diag::{Diags, Severity, Span};
+use crate::config::diag::{DiagId, Diags, Severity, Span};
 use crate::config::schema::Schema;
 use crate::config::source::Sources;
 use crate::config::span_map::SpanMap;
@@ -35,6 +35,8 @@ pub(super) struct Checker<'a> {
     pub(super) sources: &'a Sources,
     /// Keywords without support that were reported; each is reported once.
     pub(super) reported: Vec<&'static str>,
+    /// Reasons why a keyword is not supported that were reported.
+    pub(super) reasons: Vec<(&'static str, DiagId)>,
     /// Number of unknown keywords that were examined.
     pub(super) examined: u16,
     /// Keywords of `global_defs` so far.

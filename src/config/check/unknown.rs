@@ -3,7 +3,7 @@
 
 use super::args::is_placeholder;
 use super::checker::{Checker, Closed, MAX_EXAMINED, Scope};
-use crate::config::diag::Span;
+use crate::config::diag::{Diag, DiagId, Recurring, Severity, Span};
 use crate::config::schema::{Body, Entry, ROOT, Schema, find_elsewhere, find_in, nearest};
 use crate::config::tree::Node;
 
@@ -14,6 +14,10 @@ pub(super) struct StrayLines {
     first: Option<(Span, String)>,
     /// Number of lines after the first.
     more: usize,
+    /// The last group of lines that was reported, with its first word.
+    reported: Option<(String, DiagId)>,
+    /// The first unknown keyword without a suggestion that was reported.
+    unknown: Option<DiagId>,
 }
 
 impl StrayLines {
@@ -39,17 +43,19 @@ impl StrayLines {
 }
 
 impl Checker<'_> {
-    /// Reports `node`, whose keyword is not valid in `scope`. The caller removes it.
+    /// Reports `node`, whose keyword is not valid in `scope`. The caller removes it. Returns the
+    /// keyword that may be meant.
     pub(super) fn unknown(
         &mut self,
         scope: &Scope<'_>,
         node: &mut Node,
         strays: &mut StrayLines,
         closed: &mut Option<Closed>,
-    ) {
+    ) -> Option<&'static str> {
         let name = node.keyword.text.to_string();
         if self.examined >= MAX_EXAMINED {
-            return self.error(node.keyword.span, "unknown keyword; ignored", None);
+            self.error(node.keyword.span, "unknown keyword; ignored", None);
+            return None;
         }
         self.examined = self.examined.saturating_add(1);
         if let Some(closed) = closed.as_mut()
@@ -57,22 +63,35 @@ impl Checker<'_> {
         {
             self.flush(strays);
             self.closed_early(scope, node, closed);
-            return self.contents(entry, scope, node);
+            self.contents(entry, scope, node);
+            return None;
         }
         if let Some(outer) = enclosing(scope, &name) {
             self.flush(strays);
-            return self.not_closed(scope, outer, node);
+            self.not_closed(scope, outer, node);
+            return None;
         }
         if let Some(entry) = find_elsewhere(&name) {
             self.flush(strays);
             let message = format!("`{name}` is not valid {}; ignored", within(scope.schema));
             let help = format!("it belongs {}", within(entry.schema));
             self.error(node.keyword.span, message, Some(help));
-            return self.contents(entry, scope, node);
+            self.contents(entry, scope, node);
+            return None;
         }
         let near = nearest(scope.schema, &name).filter(|_| is_keyword_like(&name));
         let help = near.map(|entry| did_you_mean(scope.schema, entry, &name));
-        let help = help.or_else(|| missing_blank(scope.schema, &name));
+        let near = near.map(|entry| entry.keyword.canonical_name());
+        let help = help
+            .or_else(|| missing_blank(scope.schema, &name))
+            .or_else(|| underscores(scope.schema, node));
+        if help.is_none() && node.block.is_none() && node.args.is_empty() && is_upper(&name) {
+            self.flush(strays);
+            let message = format!("`{name}` is a placeholder that was not filled in; ignored");
+            let diag = Diag::new(Severity::Error, Some(node.keyword.span), message);
+            self.diags.report_recurring(Recurring::Placeholder, diag);
+            return None;
+        }
         if help.is_none() && node.block.is_none() && strays.is_prose(&name, node) {
             // With prose in between, a keyword of the block above was not left outside by an early
             // `}`.
@@ -80,15 +99,25 @@ impl Checker<'_> {
             if strays.has_other_remedy(&name) {
                 self.flush(strays);
             }
-            return strays.add(node);
+            strays.add(node);
+            return None;
         }
         self.flush(strays);
         let what = match node.block {
             Some(_) => "the whole block is ignored",
             None => "ignored",
         };
+        if let (None, Some(first)) = (&help, strays.unknown) {
+            self.diags.again(first, node.keyword.span);
+            return None;
+        }
+        let first = help.is_none();
         let message = format!("unknown keyword `{name}`; {what}");
         self.error(node.keyword.span, message, help);
+        if first {
+            strays.unknown = Some(self.diags.last_id());
+        }
+        near
     }
 
     /// Reports a keyword of the block before, whose `}` came too early.
@@ -152,8 +181,13 @@ impl Checker<'_> {
             return;
         };
         let more = core::mem::take(&mut strays.more);
+        match strays.reported.as_ref() {
+            Some((earlier, id)) if *earlier == text => return self.diags.again(*id, span),
+            Some(_) | None => {}
+        }
         let (message, help) = describe(&text, more);
         self.error(span, message, help.map(str::to_owned));
+        strays.reported = Some((text, self.diags.last_id()));
     }
 }
 
@@ -271,6 +305,23 @@ fn missing_blank(schema: &'static Schema, name: &str) -> Option<String> {
     Some(format!(
         "separate keyword and value by a blank: `{keyword} VALUE`"
     ))
+}
+
+/// Help for a keyword whose `_` are blanks: `mcast src ip`.
+fn underscores(schema: &'static Schema, node: &Node) -> Option<String> {
+    let mut name = node.keyword.text.to_string();
+    node.args.iter().take(4).find_map(|word| {
+        name.push('_');
+        name.push_str(&word.text);
+        schema.find(&name)?;
+        Some(format!("did you mean `{name}`?"))
+    })
+}
+
+/// Capitals with at least one `_`.
+fn is_upper(text: &str) -> bool {
+    let upper = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    text.contains('_') && text.bytes().all(upper)
 }
 
 /// "at the top level" or "in `vrrp_instance`".

@@ -103,6 +103,11 @@ impl Lowering<'_> {
                 true => (Severity::Error, "auth_pass"),
                 false => (Severity::Note, "auth_type"),
             };
+            let range = inner.removed(missing);
+            let object = format!("`{}`", block.name);
+            if !is_ah && self.follows(range, Severity::Note, "without a password", object) {
+                return Some(Auth::None);
+            }
             let effect = match is_ah {
                 true => "the instance is left out",
                 false => {

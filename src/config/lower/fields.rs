@@ -3,34 +3,65 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
+use crate::config::diag::Span;
 use crate::config::schema::value;
-use crate::config::tree::{Block, Node};
+use crate::config::tree::{Block, Node, Word};
 use crate::types::IfName;
 
 /// The statements of a block, or of several blocks of the same kind together.
 #[derive(Debug)]
-pub(super) struct Fields<'a>(Vec<&'a Node>);
+pub(super) struct Fields<'a> {
+    nodes: Vec<&'a Node>,
+    removed: &'a [Word],
+}
 
 impl<'a> Fields<'a> {
     /// The statements of a block.
     pub(super) fn of(block: &'a Block) -> Self {
-        Fields(block.nodes.iter().collect())
+        Fields {
+            nodes: block.nodes.iter().collect(),
+            removed: &block.removed,
+        }
     }
 
     /// The statements in the block of `node`; empty if it has no block.
     pub(super) fn inside(node: &'a Node) -> Self {
-        Fields::merged(core::iter::once(node))
+        node.block.as_ref().map_or(Fields::none(), Fields::of)
+    }
+
+    fn none() -> Self {
+        Fields {
+            nodes: Vec::new(),
+            removed: &[],
+        }
     }
 
     /// The statements in the blocks of all these statements.
     pub(super) fn merged(nodes: impl Iterator<Item = &'a Node>) -> Self {
         let blocks = nodes.filter_map(|node| node.block.as_ref());
-        Fields(blocks.flat_map(|block| &block.nodes).collect())
+        Fields {
+            nodes: blocks.flat_map(|block| &block.nodes).collect(),
+            ..Fields::none()
+        }
+    }
+
+    /// Whether a statement that starts with this word was removed.
+    pub(super) fn is_removed(&self, word: &str) -> bool {
+        self.removed.iter().any(|removed| &*removed.text == word)
+    }
+
+    /// Where a statement with this keyword, or an item of its value block, may have been removed
+    /// because it is invalid.
+    pub(super) fn removed(&self, name: &str) -> Option<Span> {
+        let mut words = self.removed.iter();
+        let word = words.find(|word| &*word.text == name);
+        word.map(|word| word.span)
+            .or_else(|| self.last(name).map(Node::whole))
     }
 
     /// All statements with this keyword.
     pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &'a Node> {
-        self.0
+        self.nodes
             .iter()
             .copied()
             .filter(move |node| &*node.keyword.text == name)
@@ -41,27 +72,33 @@ impl<'a> Fields<'a> {
     #[cfg(feature = "lvs")]
     pub(super) fn settings(&self) -> Self {
         let mut settings: Vec<&'a Node> = Vec::new();
-        for node in self.0.iter().copied().rev() {
+        for node in self.nodes.iter().copied().rev() {
             let known = |other: &&Node| other.keyword.text == node.keyword.text;
             if node.block.is_none() && !settings.iter().any(known) {
                 settings.push(node);
             }
         }
-        Fields(settings)
+        Fields {
+            nodes: settings,
+            ..Fields::none()
+        }
     }
 
     /// These statements and those of an enclosing block, over which these take precedence.
     #[cfg(feature = "lvs")]
     pub(super) fn over(self, outer: &Self) -> Self {
-        let mut both = outer.0.clone();
-        both.extend(self.0);
-        Fields(both)
+        let mut both = outer.nodes.clone();
+        both.extend(self.nodes);
+        Fields {
+            nodes: both,
+            ..Fields::none()
+        }
     }
 
     /// All statements that have a block.
     #[cfg(feature = "lvs")]
     pub(super) fn blocks(&self) -> impl Iterator<Item = &'a Node> {
-        let nodes = self.0.iter().copied();
+        let nodes = self.nodes.iter().copied();
         nodes.filter(|node| node.block.is_some())
     }
 
@@ -78,7 +115,7 @@ impl<'a> Fields<'a> {
 
     /// The last statement with one of these keywords.
     pub(super) fn last_of(&self, names: &[&str]) -> Option<&'a Node> {
-        self.0
+        self.nodes
             .iter()
             .copied()
             .rfind(|node| names.contains(&&*node.keyword.text))

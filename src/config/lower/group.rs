@@ -11,7 +11,7 @@ use super::{Lowering, first};
 use crate::config::diag::{Severity, Span};
 use crate::config::model::{SyncGroup, Track, Tracked, VrrpInstance};
 use crate::config::span_map::{NameIndex, SpanMap};
-use crate::config::tree::{Node, Word};
+use crate::config::tree::{Block, Node, Word};
 use crate::types::{GroupId, InstanceId};
 
 impl Lowering<'_> {
@@ -57,16 +57,21 @@ impl Lowering<'_> {
     ) -> Option<SyncGroup> {
         let fields = Fields::inside(node);
         let (name, span) = (first(node)?, node.keyword.span);
-        let members = self.members(&fields, name, names, |index| {
+        let members = Self::members(&fields, names, |index| {
             let instance = instances.get_mut(index)?;
             // Already in another group, which has been reported.
             let free = instance.sync_group.is_none();
             free.then(|| instance.sync_group = Some(GroupId(nth)))
         });
         if members.is_empty() {
-            let message = format!("sync group `{name}` has no member that can run; left out");
-            let help = "write the names of its instances: `group { NAME … }`";
-            self.error(span, message, help);
+            // That they are not defined or left out was reported.
+            let lists = fields.all("group").filter_map(|list| list.block.as_ref());
+            let empty = |list: &Block| list.nodes.is_empty() && list.removed.is_empty();
+            if { lists }.all(empty) {
+                let help = "write the names of its instances: `group { NAME … }`";
+                self.left_out(node, "group", format!("sync group `{name}`"), help);
+            }
+            self.ignore_tracked_by(node);
             return None;
         }
         let tracking_weight = fields.has("sync_group_tracking_weight");
@@ -91,25 +96,18 @@ impl Lowering<'_> {
         })
     }
 
-    /// Indexes of the instances in the group. The checker has reported unknown names.
+    /// Indexes of the instances in the group.
     fn members(
-        &mut self,
         fields: &Fields<'_>,
-        name: &str,
         names: &NameIndex,
         mut join: impl FnMut(usize) -> Option<()>,
     ) -> Vec<InstanceId> {
         let mut members = Vec::new();
         for item in fields.items("group") {
-            for Word { text, span, .. } in core::iter::once(&item.keyword).chain(&item.args) {
-                match names.get(text) {
-                    Some(index) => members.extend(join(index).map(|()| InstanceId(index))),
-                    None => {
-                        let message = format!(
-                            "instance `{text}` is left out, so sync group `{name}` runs without it"
-                        );
-                        self.note(*span, message);
-                    }
+            for Word { text, .. } in core::iter::once(&item.keyword).chain(&item.args) {
+                // One that is missing was reported as not defined, or as left out.
+                if let Some(index) = names.get(text) {
+                    members.extend(join(index).map(|()| InstanceId(index)));
                 }
             }
         }

@@ -41,13 +41,13 @@ impl Lowering<'_> {
         let fields = Fields::inside(node);
         let name = first(node)?;
         let span = node.keyword.span;
-        let interface = self.instance_interface(name, span, &fields);
+        let interface = self.instance_interface(name, node, &fields);
         let vrid = fields.int("virtual_router_id").and_then(Vrid::new);
         if vrid.is_none() {
-            let message = format!("instance `{name}` has no valid `virtual_router_id`; left out");
-            self.error(
-                span,
-                message,
+            self.left_out(
+                node,
+                "virtual_router_id",
+                object(name),
                 "write `virtual_router_id N` with N from 1 to 255",
             );
         }
@@ -172,7 +172,7 @@ impl Lowering<'_> {
     fn instance_interface(
         &mut self,
         name: &str,
-        span: Span,
+        block: &Node,
         fields: &Fields<'_>,
     ) -> Option<IfName> {
         let node = fields.last("interface");
@@ -190,8 +190,7 @@ impl Lowering<'_> {
                 None
             }
             (None, _) => {
-                let message = format!("instance `{name}` has no valid `interface`; left out");
-                self.error(span, message, "write `interface IF`");
+                self.left_out(block, "interface", object(name), "write `interface IF`");
                 None
             }
             _ => found,
@@ -292,6 +291,14 @@ impl Lowering<'_> {
             (false, false) => (Severity::Error, "version 3 requires one; left out"),
         };
         let name = block.name;
+        let range = block.fields.removed("virtual_ipaddress");
+        let what = match runs {
+            true => "without a virtual address",
+            false => "left out",
+        };
+        if self.follows(range, severity, what, object(name)) {
+            return runs;
+        }
         let message =
             format!("instance `{name}` has no valid address in `virtual_ipaddress`; {effect}");
         let help =
@@ -390,6 +397,12 @@ impl Lowering<'_> {
     /// Like keepalived, takes an instance with `state MASTER` and no `priority` for the address
     /// owner.
     fn implied_owner(&mut self, block: &InstanceBlock<'_>) -> Priority {
+        let range = block.fields.removed("priority");
+        let subject = format!("the priority of `{}`", block.name);
+        let what = "255, that of the address owner";
+        if self.follows(range, Severity::Note, what, subject) {
+            return Priority::OWNER;
+        }
         let message = format!(
             "`{}` has `state MASTER` and no `priority`; 255, the priority of the address owner, is used",
             block.name
@@ -462,6 +475,11 @@ impl Lowering<'_> {
         let highest = block.fields.int("timer_expired_backup").unwrap_or(254);
         Some(Priority(highest))
     }
+}
+
+/// An instance as the subject of a message.
+fn object(name: &str) -> String {
+    format!("instance `{name}`")
 }
 
 /// How many addresses fit in an advert: the count has 8 bits, and an IPv6 packet must fit in 1500

@@ -34,7 +34,7 @@ use super::diag::{Diags, Severity, Span};
 use super::model::{Address, Config, Global, VrrpInstance};
 use super::source::Sources;
 use super::span_map::{NameIndex, SpanMap};
-use super::tree::{Block, Word};
+use super::tree::{Block, Node, Word};
 use crate::types::InstanceId;
 use address::AddressList;
 use command::ScriptDefaults;
@@ -189,6 +189,31 @@ impl Lowering<'_> {
             .report_with_help(Severity::Error, span, message, help);
     }
 
+    /// If something in `range` was reported, adds to it that `object` is `what`. False: it was not.
+    fn follows(
+        &mut self,
+        range: Option<Span>,
+        severity: Severity,
+        what: &'static str,
+        object: String,
+    ) -> bool {
+        let cause = range.and_then(|range| self.diags.cause_in(range));
+        if let Some(cause) = cause {
+            self.diags.add_consequence(cause, severity, what, object);
+        }
+        cause.is_some()
+    }
+
+    /// Reports that `object` is left out because its block has no valid `keyword`: as a consequence
+    /// if an invalid one was reported, otherwise by a message with this help.
+    fn left_out(&mut self, node: &Node, keyword: &str, object: String, help: &str) {
+        let range = Fields::inside(node).removed(keyword);
+        let message = format!("{object} has no valid `{keyword}`; left out");
+        if !self.follows(range, Severity::Error, "left out", object) {
+            self.error(node.keyword.span, message, help);
+        }
+    }
+
     /// The settings of the process, except those of mail.
     fn global(&mut self, top: &Fields<'_>, global_defs: &Fields<'_>) -> Global {
         let [notify_fifo, vrrp_notify_fifo] = self.fifos(global_defs);
@@ -216,6 +241,7 @@ impl Lowering<'_> {
                 break;
             }
             let Some(instance) = self.instance(node) else {
+                self.ignore_tracked_by(node);
                 continue;
             };
             let span = node.keyword.span;

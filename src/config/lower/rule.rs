@@ -5,7 +5,7 @@
 use super::names::NameKind;
 use super::route::Words;
 use super::{Lowering, number};
-use crate::config::diag::Severity;
+use crate::config::diag::{Diag, Recurring, Severity};
 use crate::config::model::Rule;
 use crate::config::schema::value::{self, Selector};
 use crate::config::tree::{Node, Word};
@@ -274,7 +274,11 @@ impl Lowering<'_> {
         let priority = self.next_priority.take(family);
         let message = format!("the rule has no `priority`; {priority} is used");
         let help = "write `priority N`: rules apply in the order of their priorities";
-        self.warn_with_help(item.keyword.span, message, help);
+        let diag = Diag {
+            help: Some(help.to_owned()),
+            ..Diag::new(Severity::Warning, Some(item.keyword.span), message)
+        };
+        self.diags.report_recurring(Recurring::RulePriority, diag);
         priority
     }
 }

@@ -1,7 +1,7 @@
 //! `vrrp_strict` and `strict_mode`: strict compliance with the RFC.
 //!
 //! Most configurations have `vrrp_strict` from a sample file and do not need it. Therefore each
-//! keyword it overrules is reported, and each instance whose addresses it makes unreachable.
+//! keyword it overrules is reported, and that it makes addresses unreachable.
 
 use super::fields::Fields;
 use super::instance::InstanceBlock;
@@ -82,7 +82,8 @@ impl Lowering<'_> {
         if accept == Some(true) && version == Version::V3 {
             return true;
         }
-        if accept.is_none() {
+        // `vrrp_strict` has been reported with this consequence.
+        if accept.is_none() && !self.defaults.strict {
             let message = format!(
                 "strict mode: `{}` drops all packets to its addresses, ping included; packets it forwards \
                  are not affected",

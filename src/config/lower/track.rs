@@ -34,6 +34,8 @@ struct Definition<'a> {
     name: &'a str,
     node: &'a Node,
     state: DefinitionState,
+    /// Not being tracked follows from what was reported.
+    ignored: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -121,8 +123,28 @@ impl<'a> Lowering<'a> {
                     name,
                     node,
                     state: DefinitionState::Unused,
+                    ignored: top.is_removed(name),
                 });
             }
+        }
+    }
+
+    /// An object that only an instance tracks that is left out needs no report of its own.
+    pub(super) fn ignore_tracked_by(&mut self, node: &Node) {
+        let fields = Fields::inside(node);
+        for kind in &KINDS {
+            for item in fields.items(kind.list) {
+                self.ignore_object(kind, &item.keyword.text);
+            }
+        }
+    }
+
+    fn ignore_object(&mut self, kind: &ObjectKind, name: &str) {
+        if let Some(nth) = self.objects.index.get(&kind.key(name))
+            && let Some(definition) = self.objects.definitions.get_mut(nth)
+            && definition.state == DefinitionState::Unused
+        {
+            definition.ignored = true;
         }
     }
 
@@ -132,7 +154,7 @@ impl<'a> Lowering<'a> {
         let unused = definitions.iter();
         for Definition {
             kind, name, node, ..
-        } in unused.filter(|definition| definition.state == DefinitionState::Unused)
+        } in unused.filter(|one| one.state == DefinitionState::Unused && !one.ignored)
         {
             let message = format!("{} `{name}` is not tracked; {}", kind.block, kind.unused);
             let help = format!(
@@ -282,8 +304,10 @@ impl<'a> Lowering<'a> {
             Tracked::Script(_) => match self.script(name, &fields) {
                 Some(script) => push(&mut self.objects.scripts, script),
                 None => {
-                    let message = format!("script `{name}` cannot run; instances do not track it");
-                    self.note(node.keyword.span, message);
+                    // Why it cannot run was reported, here or at `script_user`.
+                    let range = fields.has("script").then(|| node.whole());
+                    let object = format!("script `{name}`");
+                    self.follows(range, Severity::Note, "not tracked", object);
                     return None;
                 }
             },

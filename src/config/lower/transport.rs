@@ -48,11 +48,15 @@ impl Lowering<'_> {
         }
         let peers = self.peers(block, source);
         if peers.is_empty() && !fields.has("unicast_fault_no_peer") {
-            let message = format!(
-                "`{}` has no valid peer in `unicast_peer`; multicast is used",
-                block.name
-            );
-            self.warn(node.keyword.span, message);
+            let range = fields.removed("unicast_peer");
+            let object = format!("the transport of `{}`", block.name);
+            if !self.follows(range, Severity::Warning, "multicast", object) {
+                let message = format!(
+                    "`{}` has no valid peer in `unicast_peer`; multicast is used",
+                    block.name
+                );
+                self.warn(node.keyword.span, message);
+            }
             return multicast;
         }
         let limits_ttl = peers

@@ -131,35 +131,35 @@ impl Lowering<'_> {
         ))
     }
 
-    /// Hexadecimal digits as bytes and masks. Any other character is a wildcard.
+    /// Hexadecimal digits as bytes and masks. Any other character is a wildcard. The last digit of a
+    /// word with an odd number of digits is a byte.
     fn bytes(&mut self, node: Option<&Node>, wildcards: Wildcards) -> Vec<(u8, u8)> {
         let Some(node) = node else {
             return Vec::new();
         };
         let mut bytes = Vec::new();
-        let mut high = None;
-        for digit in node.args.iter().flat_map(|word| word.text.chars()) {
-            let value = digit
-                .to_digit(16)
-                .and_then(|value| u8::try_from(value).ok());
-            let mask = if value.is_some() { 0xf } else { 0 };
-            if mask == 0 && wildcards == Wildcards::Refused {
-                let message = format!("`{digit}` is not a hexadecimal digit; `payload` ignored");
-                self.error(node.span(), message, "write hexadecimal digits");
-                return Vec::new();
+        for word in &node.args {
+            let mut high = None;
+            for digit in word.text.chars() {
+                let value = digit
+                    .to_digit(16)
+                    .and_then(|value| u8::try_from(value).ok());
+                let mask = if value.is_some() { 0xf } else { 0 };
+                if mask == 0 && wildcards == Wildcards::Refused {
+                    let message =
+                        format!("`{digit}` is not a hexadecimal digit; `payload` ignored");
+                    self.error(node.span(), message, "write hexadecimal digits");
+                    return Vec::new();
+                }
+                let low = (value.unwrap_or(0), mask);
+                match high.take() {
+                    None => high = Some(low),
+                    Some((value, mask)) => bytes.push(((value << 4) | low.0, (mask << 4) | low.1)),
+                }
             }
-            let low = (value.unwrap_or(0), mask);
-            match high.take() {
-                None => high = Some(low),
-                Some((value, mask)) => bytes.push(((value << 4) | low.0, (mask << 4) | low.1)),
-            }
-        }
-        if high.is_some() {
-            let message = format!(
-                "`{}` has an odd number of digits; the last one is ignored",
-                node.keyword.text
-            );
-            self.warn(node.span(), message);
+            // A single wildcard matches any byte.
+            let single = |(value, mask)| (value, if mask == 0 { 0 } else { 0xff });
+            bytes.extend(high.map(single));
         }
         bytes
     }
@@ -173,8 +173,15 @@ impl Lowering<'_> {
         };
         let command = user.and_then(|user| self.command_as(node, user, Severity::Tolerated));
         let Some(command) = command else {
-            let message = "MISC_CHECK cannot run and is left out; its server counts as up unless another check fails";
-            self.note(checker.node.keyword.span, message);
+            // Why it cannot run was reported, here or at `script_user`.
+            let object = "the server of this MISC_CHECK".to_owned();
+            let range = Some(checker.node.whole());
+            self.follows(
+                range,
+                Severity::Note,
+                "up unless another check fails",
+                object,
+            );
             return None;
         };
         let timeout = fields

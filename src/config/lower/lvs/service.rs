@@ -127,13 +127,10 @@ impl Lowering<'_> {
         draft.forward = settings.last("lb_kind").map(|node| self.forward(node));
         let servers = self.real_servers(fields.all("real_server"), &draft, shared);
         if servers.is_empty() {
-            let message = format!(
-                "virtual server {} has no valid `real_server`; left out",
-                draft.name
-            );
-            self.error(
-                span,
-                message,
+            self.left_out(
+                node,
+                "real_server",
+                format!("virtual server {}", draft.name),
                 "write `real_server IP [PORT] { … }` in the virtual server",
             );
             return None;
