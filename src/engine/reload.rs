@@ -1,6 +1,7 @@
 //! Applies another configuration at run time.
 //!
-//! An instance is the same if interface, address family and VRID are: it keeps its state, timers,
+//! An instance is the same if interface, address family and VRID are (with several such instances,
+//! its name tells): it keeps its state, timers,
 //! counters and every address it still has, and its protocol machine gets the new parameters.
 //! Instances that are gone resign and clean up first; then everything that is no longer configured
 //! is removed; then what is new is added, so that an address can move from one instance to another.
@@ -61,7 +62,8 @@ impl Engine {
             }
         }
         let configured = configured(&instances, &static_addresses);
-        self.remove_missing(cx, &instances, &configured);
+        let continued = self.continued(&instances);
+        self.remove_missing(cx, &continued, &configured);
         self.shared.global = global;
         let tracked = TrackedObjects {
             scripts,
@@ -76,7 +78,12 @@ impl Engine {
         self.statics
             .replace(cx, statics, Kind::Static, links, &configured);
         self.shared.kernel_work = true;
-        let new = self.change_instances(cx, instances, sync_groups, &configured);
+        let new = self.change_instances(
+            cx,
+            instances.into_iter().zip(continued),
+            sync_groups,
+            &configured,
+        );
         self.track_groups = track_groups;
         self.static_routes
             .replace(cx, static_routes, static_rules, &self.shared.interfaces);
@@ -99,11 +106,42 @@ impl Engine {
         self.finish_reload(cx);
     }
 
+    /// The running instance that each new one continues. Of several with one VRID on an interface,
+    /// one of the same name is preferred, then one with the same group or peers.
+    fn continued(&self, new: &[VrrpInstance]) -> Vec<Option<InstanceId>> {
+        let mut free = vec![true; self.routers.len()];
+        let mut continued = vec![None; new.len()];
+        let alike: [fn(&VrrpInstance, &VrrpInstance) -> bool; 3] = [
+            |old, new| old.name == new.name,
+            |old, new| old.transport == new.transport,
+            |_, _| true,
+        ];
+        for alike in alike {
+            for (conf, slot) in new.iter().zip(&mut continued) {
+                let mut routers = self.routers.iter().zip(&mut free);
+                let same = |(router, free): &(&Router, &mut bool)| {
+                    **free && router.matches(conf) && alike(&router.conf, conf)
+                };
+                if slot.is_none()
+                    && let Some((router, free)) = routers.find(same)
+                {
+                    *free = false;
+                    *slot = Some(router.id);
+                }
+            }
+        }
+        continued
+    }
+
     /// Instances that are no longer configured resign and clean up.
-    fn remove_missing(&mut self, cx: &mut Cx<'_>, new: &[VrrpInstance], configured: &[Cidr]) {
-        let stays = |router: &Router| new.iter().any(|conf| router.matches(conf));
-        let gone = self.routers.iter().filter(|router| !stays(router));
-        let gone: Vec<InstanceId> = gone.map(|router| router.id).collect();
+    fn remove_missing(
+        &mut self,
+        cx: &mut Cx<'_>,
+        continued: &[Option<InstanceId>],
+        configured: &[Cidr],
+    ) {
+        let all = self.routers.ids();
+        let gone: Vec<InstanceId> = all.filter(|id| !continued.contains(&Some(*id))).collect();
         for &id in &gone {
             self.handle_event(cx, id, Event::Stop);
             if let Some(router) = self.routers.get_mut(id) {
@@ -123,7 +161,7 @@ impl Engine {
     fn change_instances(
         &mut self,
         cx: &mut Cx<'_>,
-        new: Vec<VrrpInstance>,
+        new: impl ExactSizeIterator<Item = (VrrpInstance, Option<InstanceId>)>,
         groups: Vec<SyncGroup>,
         configured: &[Cidr],
     ) -> Vec<InstanceId> {
@@ -131,11 +169,12 @@ impl Engine {
         let mut old: Vec<Option<Router>> = self.routers.take().into_iter().map(Some).collect();
         let mut added = Vec::new();
         let mut changes = Vec::new();
-        for (nth, conf) in new.into_iter().enumerate() {
+        for (nth, (conf, continued)) in new.enumerate() {
             let id = InstanceId(nth);
             let position = Position { id, count };
             let same = |slot: &&mut Option<Router>| {
-                slot.as_ref().is_some_and(|router| router.matches(&conf))
+                let id = slot.as_ref().map(|router| router.id);
+                id.is_some() && id == continued
             };
             let known = old.iter_mut().find(same).and_then(Option::take);
             let Some(mut router) = known else {

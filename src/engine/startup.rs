@@ -179,7 +179,9 @@ impl Engine {
     pub(crate) fn promote_secondaries(&mut self, cx: &mut Cx<'_>) {
         let wanted = |router: &&Router| router.conf.promote_secondaries;
         for router in self.routers.iter().filter(wanted) {
-            let interface = &router.conf.interface;
+            let Some(interface) = router.conf.own_interface() else {
+                continue;
+            };
             let name = format_args!("net/ipv4/conf/{interface}/promote_secondaries");
             if let Err(error) = cx.system.set_sysctl(name, "1")
                 && self.shared.sysctl_errors.is_new(&error)

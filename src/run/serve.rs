@@ -351,7 +351,7 @@ fn log_instances(config: &Config) {
         log::info!(
             "({}) {} VRID {} priority {} {}, adverts every {} to {to}, {} addresses{first}{more}",
             instance.name,
-            instance.interface,
+            instance.interface_text(),
             instance.vrid,
             instance.priority,
             instance.version,

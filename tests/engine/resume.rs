@@ -6,12 +6,12 @@ use crate::support::kernel::{
     Kernel, address, advert, at, engine, ifname, instance, policy, receive, route, run, start,
 };
 use vrrpd::config::model::{
-    Command, Config, Global, Script, SyncGroup, Track, Tracked, User, VrrpInstance,
+    Command, Config, Global, Peer, Script, SyncGroup, Track, Tracked, Transport, User, VrrpInstance,
 };
 use vrrpd::engine::instance::state_record::{self, Record};
 use vrrpd::engine::system::{Exit, Pid};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::{Family, GroupId, IfIndex, InstanceId, Instant, Priority, VrrpState};
+use vrrpd::types::{Family, GroupId, IfIndex, IfName, InstanceId, Instant, Priority, VrrpState};
 
 const VIP: &str = "192.0.2.100/32";
 
@@ -688,4 +688,39 @@ fn any_state_file_contents_are_survived() {
         assert_eq!(states(&engine), [VrrpState::Master]);
         assert!(kernel.has(VIP));
     }
+}
+
+#[test]
+fn instances_with_one_vrid_and_without_interface_resume_each_by_its_own_record() {
+    let peer = |text: &str| Peer {
+        addr: text.parse().expect("an address"),
+        min_ttl: 0,
+        max_ttl: 255,
+    };
+    let routed = |name: &str, vip: &str, to: &str| VrrpInstance {
+        name: name.into(),
+        interface: IfName::default(),
+        src_ip: Some("192.0.2.1".parse().expect("an address")),
+        transport: Transport::Unicast {
+            peers: vec![peer(to)],
+            ttl: 255,
+            check_source: false,
+        },
+        ..instance(7, 200, &[vip])
+    };
+    let one = || routed("ONE", "192.0.2.101/32", "203.0.113.1");
+    let two = || routed("TWO", "192.0.2.102/32", "203.0.113.2");
+    let mut kernel = killed(vec![one(), two()]);
+    let again = last(&kernel).after(Duration::from_millis(20));
+    let mut engine = engine(vec![two(), one()]);
+    start(&mut engine, &mut kernel, again);
+    run(&mut engine, &mut kernel, after(again, 150));
+    assert_eq!(states(&engine), [VrrpState::Master; 2]);
+    // The record of another instance with its VRID says nothing.
+    let mut kernel = killed(vec![one()]);
+    let again = last(&kernel).after(Duration::from_millis(20));
+    let mut engine = crate::support::kernel::engine(vec![two(), one()]);
+    start(&mut engine, &mut kernel, again);
+    run(&mut engine, &mut kernel, after(again, 150));
+    assert_eq!(states(&engine), [VrrpState::Backup, VrrpState::Master]);
 }

@@ -114,6 +114,7 @@ fn states() -> Vec<Vec<u8>> {
         sent: Duration::from_secs(1_000),
         grace: Duration::from_secs(3),
         number: 1_800_000_000,
+        name: 1,
     };
     let one = record.encode().to_vec();
     vec![one.clone(), [one.clone(), vec![0; 64], one].concat()]

@@ -10,7 +10,7 @@ use crate::config::diag::{Diags, Severity};
 use crate::config::model::{GarpGroup, Global, Nft, Transport, UpDownDelay, VrrpInstance};
 use crate::config::schema::value;
 use crate::config::span_map::SpanMap;
-use crate::types::{IfName, Version};
+use crate::types::{Centis, IfName, Version};
 
 /// Defaults of instances, from `global_defs`.
 #[derive(Debug)]
@@ -93,6 +93,7 @@ impl Defaults {
 pub(super) fn plain_settings(
     top: &Fields<'_>,
     global_defs: &Fields<'_>,
+    instances: &[VrrpInstance],
     diags: &mut Diags,
 ) -> Global {
     Global {
@@ -109,7 +110,7 @@ pub(super) fn plain_settings(
         fifo_states_on_reload: global_defs.has("fifo_write_vrrp_states_on_reload"),
         notify_supersede_timeout: global_defs.seconds("notify_supersede_timeout"),
         garp_groups: garp_groups(top, diags),
-        up_down_delays: up_down_delays(top, diags),
+        up_down_delays: up_down_delays(top, instances, diags),
         nft: nft(global_defs),
         ..Global::default()
     }
@@ -173,7 +174,11 @@ fn garp_groups(top: &Fields<'_>, diags: &mut Diags) -> Vec<GarpGroup> {
 
 /// Lines of `interface_up_down_delays`. As in keepalived, a single value delays only the transition
 /// to down, although keepalived.conf(5) says that it delays both.
-fn up_down_delays(top: &Fields<'_>, diags: &mut Diags) -> Vec<UpDownDelay> {
+fn up_down_delays(
+    top: &Fields<'_>,
+    instances: &[VrrpInstance],
+    diags: &mut Diags,
+) -> Vec<UpDownDelay> {
     let mut delays = Vec::new();
     for item in top.items("interface_up_down_delays") {
         let Some(name) = IfName::new(&item.keyword.text) else {
@@ -183,8 +188,18 @@ fn up_down_delays(top: &Fields<'_>, diags: &mut Diags) -> Vec<UpDownDelay> {
             .args
             .iter()
             .map(|word| value::duration(&word.text).unwrap_or_default());
-        let down = values.next().unwrap_or_default();
+        let mut down = values.next().unwrap_or_default();
         let up = values.next();
+        if let Some(longest) = longest_down_delay(&name, instances)
+            && down > longest.duration()
+        {
+            let message = format!(
+                "the transition of `{name}` to down is delayed by {longest} at most: after that, other routers may be \
+                 master"
+            );
+            diags.report(Severity::Warning, item.keyword.span, message);
+            down = longest.duration();
+        }
         if up.is_none() {
             let message = format!(
                 "only the transition of `{name}` to down is delayed; it counts as up at once"
@@ -199,4 +214,16 @@ fn up_down_delays(top: &Fields<'_>, diags: &mut Diags) -> Vec<UpDownDelay> {
         });
     }
     delays
+}
+
+/// How long the transition of an interface to down may be delayed: the last advert was sent up to
+/// one interval before it, and the down interval of other routers starts there. A longer delay
+/// would leave this router master, in its whole sync group, while another one is master too.
+fn longest_down_delay(interface: &IfName, instances: &[VrrpInstance]) -> Option<Centis> {
+    let there = instances.iter().filter(|one| one.interface == *interface);
+    let longest = |one: &VrrpInstance| {
+        let adverts = u16::from(one.down_timer_adverts.saturating_sub(1));
+        Centis(one.advert_int.0.saturating_mul(adverts))
+    };
+    there.map(longest).min()
 }

@@ -1,5 +1,6 @@
 //! `vrrp_instance`.
 
+use core::net::IpAddr;
 use core::time::Duration;
 
 use super::address::AddressList;
@@ -7,7 +8,7 @@ use super::fields::Fields;
 use super::vmac::{VmacProtocol, Vmacs, link_local_route};
 use super::{Lowering, first, interface};
 use crate::config::diag::{Severity, Span};
-use crate::config::model::{Address, Garp, VrrpInstance};
+use crate::config::model::{Address, Garp, Transport, VrrpInstance};
 use crate::config::schema::value;
 use crate::config::tree::Node;
 use crate::types::{Centis, Family, IfName, Priority, Version, Vrid};
@@ -41,6 +42,8 @@ impl Lowering<'_> {
         let fields = Fields::inside(node);
         let name = first(node)?;
         let span = node.keyword.span;
+        let family = self.family(&fields);
+        let strict = self.is_strict(&fields);
         let interface = self.instance_interface(name, node, &fields);
         let vrid = fields.int("virtual_router_id").and_then(Vrid::new);
         if vrid.is_none() {
@@ -52,18 +55,16 @@ impl Lowering<'_> {
             );
         }
         let interface = interface?;
-        let family = self.family(&fields);
-        let strict = self.is_strict(&fields);
-        let mut vmacs = self.vmacs(
-            name,
-            &fields,
-            &interface,
-            VmacProtocol {
-                family,
-                vrid,
-                strict,
-            },
-        );
+        let protocol = VmacProtocol {
+            family,
+            vrid,
+            strict,
+        };
+        // Where addresses without `dev` go.
+        let default = self.defaults.interface.clone();
+        let own = Some(&interface).filter(|name| **name != IfName::default());
+        let dev = own.or(default.as_ref()).unwrap_or(&interface);
+        let mut vmacs = self.vmacs(name, &fields, dev, protocol);
         let addresses = self.addresses(name, &fields, &mut vmacs, family);
         let block = InstanceBlock {
             name,
@@ -96,6 +97,15 @@ impl Lowering<'_> {
             election.initial_master = self.may_start_as_master(block, &auth);
         }
         let src_ip = self.source(block).or(vmacs.source);
+        let transport = self.transport(block, src_ip);
+        if interface == IfName::default() && matches!(transport, Transport::Multicast { .. }) {
+            let message = format!(
+                "instance `{}` has no `interface` to send multicast on; left out",
+                block.name
+            );
+            self.error(block.span, message, "write `interface IF`");
+            return None;
+        }
         let mut routes = self.routes(fields.items("virtual_routes"));
         for vmac in &vmacs.list {
             routes.extend(link_local_route(vmac, &addresses.vips));
@@ -115,7 +125,7 @@ impl Lowering<'_> {
             preempt_delay: election.preempt_delay,
             auth,
             src_ip,
-            transport: self.transport(block, src_ip),
+            transport,
             down_timer_adverts,
             timer_expired_backup: self.timer_expired(block, election.nopreempt),
             garp,
@@ -169,6 +179,7 @@ impl Lowering<'_> {
         (garp, adverts.unwrap_or(self.defaults.down_timer_adverts))
     }
 
+    /// `interface`; the empty name if the instance needs none, because adverts are routed.
     fn instance_interface(
         &mut self,
         name: &str,
@@ -177,7 +188,28 @@ impl Lowering<'_> {
     ) -> Option<IfName> {
         let node = fields.last("interface");
         let found = node.and_then(interface);
+        let routed = |source: IpAddr| match source {
+            IpAddr::V4(_) => true,
+            IpAddr::V6(source) => !source.is_unicast_link_local(),
+        };
+        let is_unicast = (fields.has("unicast_peer") || fields.has("unicast_fault_no_peer"))
+            && fields.removed("interface").is_none();
         match (&found, node) {
+            (None, None) if is_unicast && fields.ip("unicast_src_ip").is_some_and(routed) => {
+                self.report_without_interface(name, fields);
+                Some(IfName::default())
+            }
+            (None, None) if is_unicast => {
+                let message = format!(
+                    "instance `{name}` has neither `interface` nor a `unicast_src_ip` that is not link-local; left out"
+                );
+                self.error(
+                    block.keyword.span,
+                    message,
+                    "write `interface IF` or `unicast_src_ip ADDRESS`",
+                );
+                None
+            }
             (Some(loopback), Some(node)) if loopback.as_str() == "lo" => {
                 let message = format!(
                     "instance `{name}` cannot run on the loopback interface `lo`; left out"
@@ -194,6 +226,28 @@ impl Lowering<'_> {
                 None
             }
             _ => found,
+        }
+    }
+
+    /// What an instance without interface does not have, and where its addresses go.
+    fn report_without_interface(&mut self, name: &str, fields: &Fields<'_>) {
+        if let Some(node) = fields.last("use_vmac") {
+            let message =
+                format!("`use_vmac` needs an `interface`, which `{name}` does not have; ignored");
+            self.warn(node.keyword.span, message);
+        }
+        let lists = ["virtual_ipaddress", "virtual_ipaddress_excluded"];
+        let mut lines = lists.iter().flat_map(|list| fields.items(list));
+        let has_dev = |item: &Node| item.args.iter().any(|word| &*word.text == "dev");
+        if let Some(item) = lines.find(|item| !has_dev(item)) {
+            let message = match &self.defaults.interface {
+                Some(dev) => format!(
+                    "`{name}` has no `interface`; addresses without `dev` are added to `{dev}`, the default interface"
+                ),
+                None => format!("`{name}` has no `interface`, and this address no `dev`"),
+            };
+            let help = "write `dev IF` behind the address, or `interface` in the instance";
+            self.warn_with_help(item.keyword.span, message, help);
         }
     }
 

@@ -82,7 +82,7 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, sources: &Sources, diags: &mu
     let smtp = None;
     let global = Global {
         smtp,
-        ..lowering.global(&top, &global_defs)
+        ..lowering.global(&top, &global_defs, &instances)
     };
     let track_groups = lowering.track_groups(&top, &instances);
     let mut static_addresses = lowering.static_addresses(&top);
@@ -215,7 +215,12 @@ impl Lowering<'_> {
     }
 
     /// The settings of the process, except those of mail.
-    fn global(&mut self, top: &Fields<'_>, global_defs: &Fields<'_>) -> Global {
+    fn global(
+        &mut self,
+        top: &Fields<'_>,
+        global_defs: &Fields<'_>,
+        instances: &[VrrpInstance],
+    ) -> Global {
         let [notify_fifo, vrrp_notify_fifo] = self.fifos(global_defs);
         Global {
             notify_fifo,
@@ -224,13 +229,12 @@ impl Lowering<'_> {
             shutdown_script: self.blocking_script(global_defs, "shutdown_script"),
             dumps: self.dumps(global_defs),
             process: self.process(top, global_defs),
-            ..global::plain_settings(top, global_defs, self.diags)
+            ..global::plain_settings(top, global_defs, instances, self.diags)
         }
     }
 
     /// All instances that can run, and the position of each.
     fn instances(&mut self, top: &Fields<'_>) -> (Vec<VrrpInstance>, Vec<Span>) {
-        let mut taken = SpanMap::default();
         let mut instances: Vec<VrrpInstance> = Vec::new();
         let mut spans: Vec<Span> = Vec::new();
         for node in top.all("vrrp_instance") {
@@ -245,21 +249,15 @@ impl Lowering<'_> {
                 continue;
             };
             let span = node.keyword.span;
-            let VrrpInstance {
-                name,
-                interface,
-                family,
-                vrid,
-                ..
-            } = &instance;
-            if let Some(first) =
-                taken.earlier_or_insert(&format!("{interface} {family} {vrid}"), span)
-            {
-                let at = self.sources.locate(first, span);
+            let mut earlier = instances.iter().zip(&spans);
+            if let Some((_, first)) = earlier.find(|(one, _)| one.is_ambiguous_with(&instance)) {
+                let VrrpInstance { name, vrid, .. } = &instance;
+                let at = self.sources.locate(*first, span);
                 let message = format!(
-                    "instance `{name}` has the same interface {interface} and virtual_router_id {vrid} as the instance on {at}; left out"
+                    "adverts do not tell instance `{name}` from the instance on {at}: both have virtual_router_id {vrid} on {}; left out",
+                    instance.interface_text()
                 );
-                let help = "give each instance on an interface its own `virtual_router_id`";
+                let help = "give each instance on an interface its own `virtual_router_id`, `mcast_dst_ip` or peers";
                 self.error(span, message, help);
                 continue;
             }
@@ -274,6 +272,19 @@ impl Lowering<'_> {
         let mut addresses = SpanMap::default();
         for (instance, span) in instances.iter().zip(spans) {
             let name = &instance.name;
+            for vmac in &instance.vmacs {
+                let Some(mac) = vmac.mac() else { continue };
+                let key = format!("{mac} {}", vmac.base);
+                if let Some(first) = addresses.earlier_or_insert(&key, *span) {
+                    let at = self.sources.locate(first, *span);
+                    let message = format!(
+                        "`{name}` and the instance on {at} have the MAC address {mac} on `{}`, where only one macvlan can have it",
+                        vmac.base
+                    );
+                    let help = "write another MAC address in `use_vmac` of one of them";
+                    self.warn_with_help(*span, message, help);
+                }
+            }
             let mut reported = false;
             for address in instance.vips.iter().chain(&instance.excluded_vips) {
                 let addr = address.cidr.addr;

@@ -61,8 +61,10 @@ impl Lowering<'_> {
         interface: &IfName,
         protocol: VmacProtocol,
     ) -> Vmacs {
-        let ipvlan = fields.last("use_ipvlan");
-        let vmac = fields.last("use_vmac");
+        // Without an `interface` there is none to create them on, which has been reported.
+        let has_interface = fields.has("interface");
+        let ipvlan = fields.last("use_ipvlan").filter(|_| has_interface);
+        let vmac = fields.last("use_vmac").filter(|_| has_interface);
         let own = match (vmac, ipvlan) {
             (Some(node), other) => {
                 if let Some(other) = other {

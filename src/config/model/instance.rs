@@ -12,7 +12,7 @@ use crate::types::{Centis, Cidr, Family, IfName, Mac, Priority, Version, Virtual
 pub struct VrrpInstance {
     /// Name, as in logs and notifications.
     pub name: String,
-    /// `interface`.
+    /// `interface`; the empty name: none, see [`VrrpInstance::own_interface`].
     pub interface: IfName,
     /// `virtual_router_id`.
     pub vrid: Vrid,
@@ -95,6 +95,43 @@ impl VrrpInstance {
     pub fn vmac(&self) -> Option<&Vmac> {
         let first = self.vmacs.first();
         first.filter(|vmac| vmac.role != VmacRole::Addresses)
+    }
+
+    /// `interface`; `None` for unicast without one: adverts are routed, and the addresses are on
+    /// interfaces of their own.
+    #[must_use]
+    pub fn own_interface(&self) -> Option<&IfName> {
+        Some(&self.interface).filter(|name| !name.as_str().is_empty())
+    }
+
+    /// `interface`, or what adverts use without one.
+    #[must_use]
+    pub fn interface_text(&self) -> &str {
+        self.own_interface().map_or("any interface", IfName::as_str)
+    }
+
+    /// Whether adverts do not tell two instances apart: one VRID, and the same multicast group, or
+    /// a common peer and no two addresses that adverts are sent from.
+    #[must_use]
+    pub fn is_ambiguous_with(&self, other: &VrrpInstance) -> bool {
+        let one_interface = self.interface == other.interface;
+        let same = self.vrid == other.vrid && self.family == other.family;
+        same && match (&self.transport, &other.transport) {
+            (Transport::Multicast { group: one }, Transport::Multicast { group: other }) => {
+                one_interface && one == other
+            }
+            (Transport::Unicast { peers: one, .. }, Transport::Unicast { peers, .. }) => {
+                let interfaces = self.own_interface().and(other.own_interface());
+                let sources = self.src_ip.and(other.src_ip);
+                (one_interface || interfaces.is_none())
+                    && (sources.is_none() || self.src_ip == other.src_ip)
+                    && one
+                        .iter()
+                        .any(|one| peers.iter().any(|peer| peer.addr == one.addr))
+            }
+            (Transport::Multicast { .. }, Transport::Unicast { .. })
+            | (Transport::Unicast { .. }, Transport::Multicast { .. }) => false,
+        }
     }
 }
 

@@ -137,7 +137,7 @@ static VRRP: &[Keyword] = &[
     row!("vrrp_delay_after_boot", [START], A, "0", "Time in seconds after the boot of the system before instances send or evaluate adverts"),
     row!("log_unknown_vrids", [], A, "", "Log adverts with a VRID that is not configured"),
     row!("dynamic_interfaces", [Arg::Opt(&Arg::Choice(&"allow_if_changes"))], A, "", "Allow interfaces that do not exist at start; always allowed by vrrpd"),
-    row!("default_interface", [Arg::If], A, "eth0", "Interface of static addresses and routes without `dev`"),
+    row!("default_interface", [Arg::If], A, "eth0", "Interface of static addresses and routes without `dev`, and of VIPs of an instance without `interface`"),
     row!("disable_local_igmp", [], C, "", "Do not join the multicast group on the interfaces").no_effect(Reason::MulticastMembership),
     row!("vrrp_iptables", [Arg::Opt(&Arg::Str), Arg::Opt(&Arg::Str)], B, "", "iptables chains that enforce no_accept: [INPUT [OUTPUT]]").no_effect(Reason::NoAcceptByNftables),
     row!("vrrp_ipsets", [Arg::Opt(&Arg::Str), Arg::Opt(&Arg::Str), Arg::Opt(&Arg::Str)], C, "", "Names of the ipsets used with vrrp_iptables, or off").no_effect(Reason::NoIpsets),

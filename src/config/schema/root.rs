@@ -25,7 +25,7 @@ static ROOT_ROWS: &[Keyword] = &[
     row!("vrrp_track_file" = "track_file", [Arg::Name(255)], A).block(&track::FILE).repeat().old(),
     row!("bfd_instance", [Arg::Name(31)], B, "", "A BFD session with a neighbor (RFC 5880)").block(&track::BFD).repeat().unimplemented(Reason::BfdAssumedUp),
     row!("garp_group", [], B, "", "Interfaces that share one rate limit for gratuitous ARP and unsolicited neighbor advertisements").block(&global::GARP_GROUP).repeat(),
-    row!("interface_up_down_delays", [], A, "0", "Time in seconds an interface must stay down or up before the change counts: `INTERFACE DOWN [UP]`, 0-255").items(&global::UP_DOWN_DELAYS).repeat(),
+    row!("interface_up_down_delays", [], A, "0", "Time in seconds an interface must stay down or up before the change counts: `INTERFACE DOWN [UP]`, 0-255; DOWN at most two advert intervals of its instances").items(&global::UP_DOWN_DELAYS).repeat(),
     row!("linkbeat_interfaces", [], C, "", "Interfaces whose driver is polled for its link state").items(&global::LINKBEAT_INTERFACES).repeat().no_effect(Reason::LinkEvents),
     row!("linkbeat_use_polling", [], C, "", "Poll the drivers of all interfaces for their link state").no_effect(Reason::LinkEvents),
     row!("virtual_server_group", [Arg::Name(255)], S, "", "Addresses or firewall marks that share the real servers of one virtual_server").items(&lvs::GROUP_ENTRIES).repeat().requires(Feature::Lvs),

@@ -53,7 +53,7 @@ const REPEAT: Arg = Arg::Most(0, 100);
 #[rustfmt::skip]
 static CORE: &[Keyword] = &[
     row!("state", [Arg::Choice(&"MASTER BACKUP")], S, "BACKUP", "Initial state, MASTER or BACKUP; the election by priority decides").first(),
-    row!("interface", [Arg::If], S, "", "Interface that adverts are sent and received on; required"),
+    row!("interface", [Arg::If], S, "", "Interface that adverts are sent and received on; required, except for unicast with unicast_src_ip"),
     row!("virtual_router_id", [Arg::Exact(1, 255)], S, "", "Virtual router identifier (VRID), 1-255, the same on all routers of the virtual router; required"),
     row!("priority", [Arg::Exact(1, 255)], S, "100", "Priority in the election, 1-254; the highest becomes master; 255: address owner"),
     row!("advert_int", [Arg::Secs(10, 255_000)], S, "1", "Advert interval in seconds; version 2: 1-255, version 3: 0.01-40.95 in steps of 0.01"),

@@ -219,7 +219,9 @@ fn failed_interface<'a>(router: &'a Router, interfaces: &Interfaces) -> &'a str 
     let of_objects = of_addresses
         .chain(router.routes.tracked())
         .map(|dev| router.physical(dev));
-    let mut all = core::iter::once(&conf.interface)
+    let mut all = conf
+        .own_interface()
+        .into_iter()
         .chain(tracked)
         .chain(of_objects);
     let up = |name| interfaces.by_name(name).is_some_and(Interface::is_up);
@@ -343,7 +345,7 @@ fn reject_text(router: &Router, why: Reject) -> String {
             "with authentication, adverts must come from a network of {0} or from a unicast_peer: they may be repeated from \
              another network; if this router is on the link, give {0} an address of its network, or write its prefix \
              length at an address of virtual_ipaddress",
-            conf.interface
+            conf.interface_text()
         ),
         Reject::OtherAddresses => {
             "with authentication, adverts must have one of our addresses: they may be repeated from another network; to \

@@ -23,7 +23,7 @@ use crate::engine::instance::state_record::{self, Record, StateRecords};
 use crate::engine::kernel::addresses;
 use crate::engine::shared::Shared;
 use crate::engine::system::System;
-use crate::types::{Cidr, IfName, Instant, Priority, VrrpState};
+use crate::types::{Cidr, IfIndex, IfName, Instant, Priority, VrrpState};
 use crate::vrrp::{self, Actions, Event};
 
 /// Restarts in quick succession after which an instance does not continue as master: a router whose
@@ -223,7 +223,8 @@ impl Router {
             vmac.and_then(Vmac::mac)
                 .is_none_or(|mac| link.mac == Some(mac))
         });
-        if link.is_none_or(|link| link.index != record.index) {
+        let index = link.map_or(IfIndex(0), |link| link.index);
+        if index != record.index || (index.0 == 0 && self.conf.own_interface().is_some()) {
             return Err(Some("its interface was replaced"));
         }
         if record.returns >= MAX_QUICK_RESUMES {
@@ -327,10 +328,14 @@ impl Router {
             vrid: self.conf.vrid.get(),
             priority,
             returns: self.resume.quick_resumes,
-            index: self.vmac_index().or(self.ifindex)?,
+            index: match self.conf.own_interface() {
+                Some(_) => self.vmac_index().or(self.ifindex)?,
+                None => IfIndex(0),
+            },
             sent: at,
             grace,
             number: self.machine.last_sequence(),
+            name: state_record::name_sum(&self.conf.name),
         })
     }
 }
@@ -341,4 +346,5 @@ fn is_of(record: &Record, router: &Router) -> bool {
     record.interface == conf.interface
         && record.family == conf.family
         && record.vrid == conf.vrid.get()
+        && [0, state_record::name_sum(&conf.name)].contains(&record.name)
 }

@@ -350,11 +350,15 @@ impl Router {
         is_virtual: impl Fn(&Cidr) -> bool,
     ) -> Readiness {
         let (conf, interfaces) = (&self.conf, &shared.interfaces);
-        let Some(link) = interfaces.by_name(&conf.interface) else {
-            return Readiness::Missing(Reason::InterfaceMissing);
-        };
-        if conf.track_primary && !link.is_up() {
-            return Readiness::Missing(Reason::InterfaceDown);
+        let link = interfaces.by_name(&conf.interface);
+        if conf.own_interface().is_some() {
+            match link {
+                None => return Readiness::Missing(Reason::InterfaceMissing),
+                Some(link) if conf.track_primary && !link.is_up() => {
+                    return Readiness::Missing(Reason::InterfaceDown);
+                }
+                Some(_) => {}
+            }
         }
         if conf.vmac().is_some() && self.vmac_index().is_none() {
             return Readiness::Missing(Reason::InterfaceMissing);
@@ -375,7 +379,7 @@ impl Router {
         let source = match conf.src_ip {
             Some(source) if conf.track_src_ip && interfaces.owner_of(source).is_none() => None,
             Some(source) => Some(source),
-            None => self.default_source(link, is_virtual),
+            None => link.and_then(|link| self.default_source(link, is_virtual)),
         };
         source.map_or(Readiness::Missing(Reason::NoSource), Readiness::Ready)
     }

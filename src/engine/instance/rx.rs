@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
+use crate::config::model::Transport;
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::instance::auth;
@@ -55,7 +56,7 @@ impl Engine {
             return;
         }
         let vrid = parsed.advert.vrid.get();
-        let Some(id) = self.find_instance(on, vrid, envelope.net.dst) else {
+        let Some(id) = self.find_instance(on, vrid, &envelope.net) else {
             // A unicast advert reaches the multicast socket of its interface too, where its VRID
             // may be unknown.
             if on.interface.is_some() == multicast {
@@ -108,25 +109,25 @@ impl Engine {
         }
     }
 
-    /// The instance an advert is for. Several unicast instances may share a VRID on different
-    /// interfaces; the destination address tells them apart. With one instance alone any
-    /// destination matches: if it ignored a peer that sends to another of our addresses, there
-    /// would be two masters.
-    fn find_instance(&self, on: Listener, vrid: u8, to: IpAddr) -> Option<InstanceId> {
+    /// The instance an advert is for: of those with its VRID, the one that it fits best. With one
+    /// unicast instance alone any sender and destination fits: if it ignored a peer that sends to
+    /// another of our addresses, there would be two masters.
+    fn find_instance(&self, on: Listener, vrid: u8, net: &PseudoHeader) -> Option<InstanceId> {
         let key = (on.without_protocol(), vrid);
         let first = self.dispatch.partition_point(|(known, _)| *known < key);
-        let mut same = self
-            .dispatch
-            .iter()
-            .skip(first)
-            .take_while(|(known, _)| *known == key);
-        if on.interface.is_some() {
-            return same.next().map(|(_, id)| *id);
+        let (mut best, mut found) = (None, None);
+        for (known, id) in self.dispatch.iter().skip(first) {
+            if *known != key {
+                break;
+            }
+            let fit = self.routers.get(*id).and_then(|router| router.fit(net));
+            if fit > best {
+                (best, found) = (fit, Some(*id));
+            } else if fit == best {
+                found = None;
+            }
         }
-        let sends_from = |id: InstanceId| self.routers.get(id).and_then(Router::source);
-        let alone = same.clone().nth(1).is_none();
-        same.find(|(_, id)| alone || sends_from(*id) == Some(to))
-            .map(|(_, id)| *id)
+        found
     }
 
     fn log_unknown_vrid(&mut self, now: Instant, envelope: &Envelope<'_>, vrid: u8) {
@@ -151,8 +152,8 @@ impl Engine {
         error: ParseError,
     ) {
         if let Some(&vrid) = envelope.and_then(|envelope| envelope.payload.get(1))
-            && let Some(to) = envelope.map(|envelope| envelope.net.dst)
-            && let Some(id) = self.find_instance(on, vrid, to)
+            && let Some(net) = envelope.map(|envelope| &envelope.net)
+            && let Some(id) = self.find_instance(on, vrid, net)
             && let Some(router) = self.routers.get_mut(id)
         {
             let counters = router.machine.counters_mut();
@@ -188,6 +189,22 @@ impl Engine {
 }
 
 impl Router {
+    /// How well an advert with its VRID fits; `None`: it is for another virtual router. Instances
+    /// with one VRID are told apart by `mcast_dst_ip`, by `unicast_peer`, or by the address they
+    /// send from.
+    fn fit(&self, net: &PseudoHeader) -> Option<u8> {
+        match &self.conf.transport {
+            Transport::Multicast { group } => {
+                (*group == net.dst || !net.dst.is_multicast()).then_some(0)
+            }
+            Transport::Unicast { peers, .. } => {
+                let of_peer = peers.iter().any(|peer| peer.addr == net.src);
+                let to_source = self.source() == Some(net.dst);
+                Some(u8::from(of_peer) << 1 | u8::from(to_source))
+            }
+        }
+    }
+
     /// Whether an address is in a network of the instance's interface: that of an address there, of
     /// a virtual address, or the link-local one. If our own source address is in none of them (host
     /// prefixes, `mcast_src_ip` of another network), the networks do not tell who is on the link, and

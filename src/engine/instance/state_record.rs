@@ -3,7 +3,7 @@
 //! order of the configuration, then one per virtual address.
 //!
 //! ```text
-//! interface 16, NUL │ 4 or 6 │ VRID │ priority │ returns │ ifindex u32 │ sent u64 │ grace u64 │ number u64 │ 0 … │ sum u32
+//! interface 16, NUL │ 4 or 6 │ VRID │ priority │ returns │ ifindex u32 │ sent u64 │ grace u64 │ number u64 │ name u32 │ 0 … │ sum u32
 //! interface 16, NUL │ 104 or 106 │ prefix │ address 4 or 16 │ 0 … │ sum u32
 //! ```
 //! Big-endian; times are nanoseconds since boot. The record of an instance that is not master is
@@ -45,6 +45,8 @@ pub struct Record {
     pub grace: Duration,
     /// Its last sequence number (AH, `auth_hmac`), or 0.
     pub number: u64,
+    /// Checksum of its name: several instances on an interface may have one VRID.
+    pub name: u32,
 }
 
 impl Record {
@@ -66,6 +68,7 @@ impl Record {
         put(&mut bytes, 24, &nanos(self.sent));
         put(&mut bytes, 32, &nanos(self.grace));
         put(&mut bytes, 40, &self.number.to_be_bytes());
+        put(&mut bytes, 48, &self.name.to_be_bytes());
         sealed(bytes)
     }
 
@@ -89,6 +92,7 @@ impl Record {
             sent: Duration::from_nanos(long(24)?),
             grace: Duration::from_nanos(long(32)?),
             number: long(40)?,
+            name: u32::from_be_bytes(take(bytes, 48)?),
         })
     }
 }
@@ -128,12 +132,16 @@ fn address(interface: &IfName, cidr: Cidr) -> [u8; LEN] {
     sealed(bytes)
 }
 
-/// The interface name of a record; `None` if the checksum is wrong.
+/// The interface name of a record, empty without an interface; `None` if the checksum is wrong.
 fn interface(bytes: &[u8]) -> Option<IfName> {
     let stored = u32::from_be_bytes(take(bytes, SUM.start)?);
     let name: [u8; 16] = take(bytes, 0)?;
     let name = core::str::from_utf8(&name).ok()?.trim_end_matches('\0');
-    IfName::new(name).filter(|_| stored == sum(bytes))
+    let name = match name {
+        "" => Some(IfName::default()),
+        name => IfName::new(name),
+    };
+    name.filter(|_| stored == sum(bytes))
 }
 
 fn sealed(mut bytes: [u8; LEN]) -> [u8; LEN] {
@@ -158,10 +166,18 @@ fn nanos(span: Duration) -> [u8; 8] {
         .to_be_bytes()
 }
 
+/// Checksum of the name of an instance.
+pub(crate) fn name_sum(name: &str) -> u32 {
+    words_sum(name.as_bytes().chunks(4))
+}
+
 /// Checksum of a record without its checksum field; not zero for a record of zeros.
 fn sum(bytes: &[u8]) -> u32 {
-    let before = bytes.get(..SUM.start).unwrap_or_default();
-    before.chunks_exact(4).fold(1, |sum: u32, word| {
+    words_sum(bytes.get(..SUM.start).unwrap_or_default().chunks(4))
+}
+
+fn words_sum(words: core::slice::Chunks<'_, u8>) -> u32 {
+    words.fold(1, |sum: u32, word| {
         let word = word
             .iter()
             .fold(0, |word, byte| word << 8 | u32::from(*byte));
@@ -240,6 +256,7 @@ mod tests {
             sent: Duration::from_nanos(0x1122_3344_5566_7788),
             grace: Duration::from_millis(300),
             number: 0x99aa_bbcc_ddee_ff00,
+            name: 0x0123_4567,
         }
     }
 
