@@ -8,6 +8,8 @@
 
 #[path = "support/cpu.rs"]
 mod cpu;
+#[path = "support/forms.rs"]
+mod forms;
 #[path = "support/golden.rs"]
 mod golden;
 #[path = "support/host.rs"]
@@ -276,9 +278,9 @@ fn valid_values_cause_no_warnings() {
     }
 }
 
-/// All words of the configurations written for these tests, except comments.
+/// All words of the configurations and forms written for these tests, except comments.
 fn words_of_goldens() -> std::collections::BTreeSet<String> {
-    let mut words = std::collections::BTreeSet::new();
+    let mut words = forms::words();
     for path in confs(&golden("conf")) {
         let text = fs::read_to_string(path).expect("text");
         for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -310,6 +312,27 @@ fn every_keyword_and_option_of_the_schema_occurs_in_a_golden_configuration() {
             {
                 missing.push(format!("option {} of {}", option.name(), keyword.name()));
             }
+        }
+    });
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn documented_forms_take_effect_or_are_reported() {
+    if flavor() != Some("full") {
+        return;
+    }
+    let complaints = forms::compare(golden::update());
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn every_keyword_of_the_schema_has_a_form() {
+    let words = forms::words();
+    let mut missing = Vec::new();
+    visit(&ROOT, 0, &mut |keyword, schema| {
+        if !words.contains(keyword.name()) {
+            missing.push(format!("{} of {}", keyword.name(), schema.name));
         }
     });
     assert!(missing.is_empty(), "{missing:#?}");

@@ -46,10 +46,14 @@ impl DumpKind {
             DumpKind::Stats => &dumps.stats,
             DumpKind::Json => &dumps.json,
         };
-        match configured {
-            Some(path) => PathBuf::from(path),
-            None => std::env::temp_dir().join(file_name(global, self.extension())),
+        // An absolute path replaces the directory. One that ends in a slash is a directory itself.
+        let mut path = std::env::temp_dir();
+        let configured = configured.as_deref().unwrap_or("");
+        path.push(configured);
+        if configured.is_empty() || configured.ends_with('/') {
+            path.push(file_name(global, self.extension()));
         }
+        path
     }
 
     /// Writes the dump to `path`. `kernel` is asked for the counters of IPVS.

@@ -1,13 +1,16 @@
 //! Prints vrrpd.conf(5), and with the argument `8` vrrpd(8): `make man`.
 //!
 //! The prose is in `vrrpd.conf.5.roff` and `vrrpd.8.roff`. A line `.\" @name@` in them is replaced:
-//! `@options@` by the options of `-h`, `@keywords@` by the keyword table, `@example FILE@` by that
-//! configuration from `examples/`. Tests load the examples.
+//! `@options@` by the options of `-h`, `@keywords@` by the keyword table, `@support@` by what is
+//! supported of each keyword, `@example FILE@` by that configuration from `examples/`. Tests load
+//! the examples.
 
 use std::fmt::Write as _;
 
 use vrrpd::cli;
-use vrrpd::config::schema::{Alias, Arg, Body, Keyword, ROOT, Repeat, Support, value, visit};
+use vrrpd::config::schema::{
+    Alias, Arg, Body, Items, Keyword, OWN, Options, ROOT, Repeat, Schema, Support, value, visit,
+};
 
 const PROGRAM: &str = include_str!("vrrpd.8.roff");
 const CONFIGURATION: &str = include_str!("vrrpd.conf.5.roff");
@@ -41,6 +44,7 @@ fn main() {
             }
             Some(("options", _)) => options(&cli::help(), &mut out),
             Some(("keywords", _)) => keywords(&mut out),
+            Some(("support", _)) => support(&mut out),
             Some(("example", name)) => example(name, &mut out),
             Some((other, _)) => panic!("unknown insertion {other}"),
         }
@@ -101,6 +105,58 @@ fn keywords(out: &mut String) {
             escape(name),
             entries.concat()
         );
+    }
+}
+
+/// A table for each block and each kind of line: what is supported of its keywords.
+fn support(out: &mut String) {
+    let mut places: Vec<(String, Vec<&Keyword>)> = Vec::new();
+    let mut add = |place: String, keyword: &'static Keyword| {
+        let known = places.iter().position(|(other, _)| *other == place);
+        let index = known.unwrap_or_else(|| {
+            places.push((place, Vec::new()));
+            places.len() - 1
+        });
+        let rows = &mut places[index].1;
+        if keyword.partial != OWN && rows.iter().all(|row| row.name() != keyword.name()) {
+            rows.push(keyword);
+        }
+    };
+    visit(&ROOT, 0, &mut |keyword, schema: &Schema| {
+        let preposition = if schema.name.starts_with("the ") {
+            "At"
+        } else {
+            "In"
+        };
+        add(format!("{preposition} {}", schema.name), keyword);
+        let items: &[Arg] = match keyword.body {
+            Body::Items(Items { args, .. }) => args,
+            Body::None | Body::Block(_) => &[],
+        };
+        for arg in keyword.args().iter().chain(items) {
+            if let Arg::Options(Options { noun, rows, .. }) = arg {
+                rows.iter()
+                    .for_each(|row| add(format!("Options: {noun}"), row));
+            }
+        }
+    });
+    for (place, rows) in places {
+        let _ = writeln!(out, ".SS {}\n.TS\nlw(32n) lx.", escape(&place));
+        for row in rows {
+            let name = escape(row.name());
+            let _ = writeln!(out, "{name}\tT{{\n.na\n{}\nT}}", escape(&degree(row)));
+        }
+        out.push_str(".TE\n");
+    }
+}
+
+/// How much of a keyword is supported, and why no more.
+fn degree(row: &Keyword) -> String {
+    match row.support {
+        Support::Supported | Support::NotBuilt(_) if row.partial.is_empty() => "full".to_owned(),
+        Support::Supported | Support::NotBuilt(_) => format!("partial: {}", row.partial),
+        Support::Unimplemented(why) => format!("not yet: {}", why.text()),
+        Support::NoEffect(why) => format!("no effect: {}", why.text()),
     }
 }
 

@@ -168,7 +168,8 @@ pub(super) fn seconds(node: &Node) -> Option<Duration> {
     first(node).and_then(value::duration)
 }
 
-/// A number that fits in `T`.
+/// A number that fits in `T`; also in hexadecimal, where the keyword accepts that.
 pub(super) fn number<T: TryFrom<i64>>(text: &str) -> Option<T> {
-    value::int(text).and_then(|value| T::try_from(value).ok())
+    let value = value::int(text).or_else(|| value::number(text).map(i64::from));
+    value.and_then(|value| T::try_from(value).ok())
 }

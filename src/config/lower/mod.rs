@@ -222,12 +222,19 @@ impl Lowering<'_> {
         instances: &[VrrpInstance],
     ) -> Global {
         let [notify_fifo, vrrp_notify_fifo] = self.fifos(global_defs);
+        if let Some(file) = global_defs.word("reload_check_config") {
+            let span = global_defs
+                .last("reload_check_config")
+                .map(|node| node.span());
+            let message = format!("{file} is not written: what is wrong is logged at the reload");
+            self.note(span.unwrap_or_default(), message);
+        }
         Global {
             notify_fifo,
             vrrp_notify_fifo,
             startup_script: self.blocking_script(global_defs, "startup_script"),
             shutdown_script: self.blocking_script(global_defs, "shutdown_script"),
-            dumps: self.dumps(global_defs),
+            dumps: process::dumps(global_defs),
             process: self.process(top, global_defs),
             ..global::plain_settings(top, global_defs, instances, self.diags)
         }

@@ -61,29 +61,15 @@ impl Lowering<'_> {
             timeout: timeout.map_or(BlockingScript::default().timeout, Duration::from_secs),
         })
     }
+}
 
-    /// Paths and format of the dumps.
-    pub(super) fn dumps(&mut self, global_defs: &Fields<'_>) -> DumpSettings {
-        DumpSettings {
-            state: self.dump_file(global_defs, ["state_dump_file", "state_dump_file_location"]),
-            stats: self.dump_file(global_defs, ["stats_dump_file", "stats_dump_file_location"]),
-            json: self.dump_file(global_defs, ["json_dump_file", "json_dump_file_location"]),
-            json_v2: global_defs.int("json_version") == Some(2_u8),
-            use_instance: global_defs.boolean("data_use_instance").unwrap_or(false),
-        }
-    }
-
-    /// The last statement with one of these names. A relative path would depend on where the daemon
-    /// was started.
-    fn dump_file(&mut self, global_defs: &Fields<'_>, names: [&str; 2]) -> Option<String> {
-        let node = global_defs.last_of(&names)?;
-        let path = super::first(node)?;
-        if path.starts_with('/') && !path.ends_with('/') {
-            return Some(path.to_owned());
-        }
-        let message =
-            format!("`{path}` is not the absolute path of a file; the default path is used");
-        self.warn(node.span(), message);
-        None
+/// Paths and format of the dumps.
+pub(super) fn dumps(global_defs: &Fields<'_>) -> DumpSettings {
+    DumpSettings {
+        state: global_defs.word("state_dump_file").map(str::to_owned),
+        stats: global_defs.word("stats_dump_file").map(str::to_owned),
+        json: global_defs.word("json_dump_file").map(str::to_owned),
+        json_v2: global_defs.int("json_version") == Some(2_u8),
+        use_instance: global_defs.boolean("data_use_instance").unwrap_or(false),
     }
 }

@@ -68,6 +68,12 @@ impl NextPriority {
     }
 }
 
+/// The action of this name.
+fn action(name: &str) -> Option<u8> {
+    let row = ACTIONS.iter().find(|(known, _)| *known == name);
+    row.map(|(_, action)| *action)
+}
+
 /// A line that is being read.
 struct RuleLine {
     rule: Rule,
@@ -140,6 +146,13 @@ impl Lowering<'_> {
                 line.rule.l3mdev = true;
                 line.set_action(TO_TABLE);
             }
+            "type" => {
+                // `unicast` and `goto` stand for the options `table` and `goto`.
+                let name = words.next()?;
+                if let Some(action) = action(&name.text) {
+                    line.set_action(action);
+                }
+            }
             "goto" => {
                 line.rule.target = words.value(number)?;
                 line.set_action(GOTO);
@@ -155,13 +168,10 @@ impl Lowering<'_> {
             "track_group" => {
                 line.rule.track_group = words.next().and_then(|word| self.track_group(word));
             }
-            other => {
-                let row = ACTIONS.iter().find(|(name, _)| *name == other);
-                let Some((_, action)) = row else {
-                    return Some(false);
-                };
-                line.set_action(*action);
-            }
+            other => match action(other) {
+                Some(action) => line.set_action(action),
+                None => return Some(false),
+            },
         }
         Some(true)
     }
@@ -188,7 +198,8 @@ impl Lowering<'_> {
             "tunnel-id" => rule.tunnel = words.value(number)?,
             "ipproto" => {
                 let name = words.next()?;
-                let row = PROTOCOLS.iter().find(|(known, _)| *known == &*name.text);
+                let mut rows = PROTOCOLS.iter();
+                let row = rows.find(|(known, _)| name.text.eq_ignore_ascii_case(known));
                 let Some(number) = row.map(|(_, number)| *number).or(number(&name.text)) else {
                     let message = format!("unknown protocol `{}`; line ignored", name.text);
                     let help = "write its number";

@@ -56,7 +56,7 @@ struct ObjectKind {
     /// The block that tracks it.
     list: &'static str,
     /// Default weight.
-    weight: i16,
+    weight: i32,
     /// The reference to an object of the kind, from its index.
     tracked: fn(usize) -> Tracked,
     /// Consequence of not being tracked, as in the message.
@@ -106,7 +106,7 @@ pub(super) struct TrackLine {
 /// `weight N [reverse]`.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Weight {
-    pub(super) value: i16,
+    pub(super) value: i32,
     pub(super) reverse: bool,
 }
 
@@ -372,7 +372,8 @@ fn track_line(item: &Node, object: Tracked, default: Weight) -> TrackLine {
     TrackLine {
         track: Track {
             object,
-            weight: weight.unwrap_or(default.value),
+            // Beyond ±254, any number but 0 has the same effect on a priority.
+            weight: i16::try_from(weight.unwrap_or(default.value).clamp(-254, 254)).unwrap_or(0),
             reverse: (default.reverse || has("reverse")) && !has("noreverse"),
         },
         name: item.keyword.text.clone(),

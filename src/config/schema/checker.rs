@@ -92,6 +92,7 @@ static HTTP_ROWS: &[Keyword] = &[
     row!("http_protocol", [Arg::Choice(&"1.0 1.0C 1.0c 1.1")], A, "1.0", "HTTP version of the requests: 1.0, 1.0C (with Connection: close) or 1.1"),
     row!("enable_sni", [Arg::Bool], A, "off", "Send the server name in the TLS handshake (SNI); with `ca`, the certificate must be valid for it; default: on with sni_name"),
     row!("sni_name", [Arg::Str], A, "", "Server name of the handshake, or the address that the certificate must be valid for; default with enable_sni: virtualhost without a port"),
+    row!("tls_compliant", [], C, "", "As in `url`").no_effect(Reason::TlsClose),
     row!("fast_recovery", [Arg::Bool], B, "off", "Count the server as up as soon as one page is correct"),
 ];
 
@@ -154,6 +155,7 @@ static FILE_WEIGHT_OPTIONS: &[Keyword] = &[
 #[rustfmt::skip]
 static FILE_ROWS: &[Keyword] = &[
     row!("track_file", [Arg::Name(255)], B, "", "Name of the track_file; required"),
+    row!("dynamic", [], B, "", "Add the number to the weight of the server; always so"),
     row!("weight", [Arg::Int(-2_147_483_647, i32::MAX), Arg::Options(&FILE_WEIGHT)], B, "", "Factor by which the number is multiplied before it is added to the weight; 0: down unless the number is 0"),
 ];
 

@@ -1,8 +1,8 @@
 //! Groups of instances: `vrrp_sync_group` and `track_group`.
 
-use super::Feature;
 use super::row::{Arg, Items, Keyword, Schema, row};
 use super::track;
+use super::{Feature, Reason};
 
 /// `vrrp_sync_group NAME { … }`.
 pub(super) static SYNC_GROUP: Schema = Schema {
@@ -30,6 +30,7 @@ static GROUP_ROWS: &[Keyword] = &[
     row!("notify_backup", [Arg::Cmd], S, "", "Command that is run on transition of the group to BACKUP state").first(),
     row!("notify_fault", [Arg::Cmd], S, "", "Command that is run on transition of the group to FAULT state").first(),
     row!("notify_stop", [Arg::Cmd], A, "", "Command that is run when the daemon stops").first(),
+    row!("notify_deleted", [Arg::Opt(&Arg::Cmd)], C, "", "Command that is run when a reload removes the group").no_effect(Reason::MembersDeleted),
     row!("notify", [Arg::Cmd], S, "", "Command that is run on every transition of the group, with the arguments GROUP NAME STATE 0").first(),
     row!("smtp_alert", [Arg::Bool], S, "", "Send an email on every transition of the group; default: smtp_alert of global_defs").requires(Feature::Mail),
     row!("sync_group_tracking_weight", [], B, "", "Allow members to track with a weight of their own"),

@@ -23,7 +23,7 @@ mod vrrp;
 
 pub use feature::Feature;
 pub use root::{ROOT, opens_block, visit};
-pub use row::{Alias, Arg, Body, Items, Keyword, Options, Repeat, Schema, Support, Tier};
+pub use row::{Alias, Arg, Body, Items, Keyword, OWN, Options, Repeat, Schema, Support, Tier};
 pub use suggest::{Entry, find_elsewhere, find_in, nearest, nearest_word};
 pub use unsupported::Reason;
 

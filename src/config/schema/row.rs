@@ -40,6 +40,9 @@ pub(super) const SHORTEST: u32 = 100;
 /// The greatest number of repetitions that counts; more make no difference.
 pub(super) const MANY: i32 = 1_000_000;
 
+/// [`Keyword::partial`] of a keyword that keepalived does not have.
+pub const OWN: &str = "vrrpd only";
+
 /// Type of one argument, or of the rest of the line.
 #[derive(Clone, Copy, Debug)]
 pub enum Arg {
@@ -217,6 +220,9 @@ pub struct Keyword {
     pub repeat: Repeat,
     /// Whether it is another spelling.
     pub alias: Alias,
+    /// What differs from keepalived in a keyword that is supported; empty: nothing.
+    #[cfg(any(test, feature = "reference"))]
+    pub partial: &'static str,
 }
 
 /// The texts of a row as one string. The descriptions are part of builds with the feature
@@ -271,7 +277,27 @@ impl Keyword {
             support: Support::Supported,
             repeat: Repeat::LastWins,
             alias,
+            #[cfg(any(test, feature = "reference"))]
+            partial: "",
         }
+    }
+
+    /// Only a part of what keepalived does is done, or something else.
+    #[cfg_attr(
+        not(any(test, feature = "reference")),
+        expect(unused_mut, unused_variables, reason = "a text of the manual page")
+    )]
+    pub(super) const fn partial(mut self, what: &'static str) -> Self {
+        #[cfg(any(test, feature = "reference"))]
+        {
+            self.partial = what;
+        }
+        self
+    }
+
+    /// The keyword is not one of keepalived.
+    pub(super) const fn own(self) -> Self {
+        self.partial(OWN)
     }
 
     pub(super) const fn block(mut self, schema: &'static Schema) -> Self {

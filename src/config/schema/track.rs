@@ -127,18 +127,21 @@ static PROCESS_ROWS: &[Keyword] = &[
 #[rustfmt::skip]
 static FILE_ROWS: &[Keyword] = &[
     row!("file", [Arg::Str], A, "", "Path of the file, which holds one decimal number; required").first(),
-    row!("weight", [Arg::Int(-254, 254), REVERSE], A, "1", "Factor by which the number is multiplied before it is added to the priority, -254 to 254; 0: FAULT state unless the number is 0").first(),
+    row!("weight", [Arg::Int(-2_147_483_647, i32::MAX), REVERSE], A, "1", "Factor by which the number is multiplied before it is added to the priority or weight; 0: FAULT state unless the number is 0").first(),
     row!("init_file", [Arg::Opt(&Arg::Str), Arg::Opt(&Arg::Choice(&"overwrite"))], A, "", "Create the file at start: [VALUE] [overwrite]"),
 ];
+
+/// Decimal milliseconds up to 1000 seconds.
+const MILLIS: Arg = Arg::Secs(1, 1_000_000_000);
 
 #[rustfmt::skip]
 static BFD_ROWS: &[Keyword] = &[
     row!("neighbor_ip", [Arg::Ip], B, "", "Address of the neighbor; required"),
     row!("neighbour_ip" = "neighbor_ip", [Arg::Ip], B),
     row!("source_ip", [Arg::Ip], B, "", "Source address of the session; default: chosen by the kernel"),
-    row!("min_rx", [Arg::Int(1, 1_000_000)], B, "10", "Required minimum receive interval, in milliseconds"),
-    row!("min_tx", [Arg::Int(1, 1_000_000)], B, "10", "Desired minimum transmit interval, in milliseconds"),
-    row!("idle_tx", [Arg::Int(1, 1_000_000)], B, "1000", "Transmit interval while the session is down, in milliseconds"),
+    row!("min_rx", [MILLIS], B, "10", "Required minimum receive interval, in milliseconds"),
+    row!("min_tx", [MILLIS], B, "10", "Desired minimum transmit interval, in milliseconds"),
+    row!("idle_tx", [MILLIS], B, "1000", "Transmit interval while the session is down, in milliseconds"),
     row!("multiplier", [Arg::Int(1, 255)], B, "5", "Detection multiplier: number of missed packets before the session goes down, 1-255"),
     row!("passive", [], B, "", "Passive role: send nothing until the neighbor has sent a packet"),
     row!("ttl", [Arg::Int(1, 255)], B, "255", "TTL of packets over IPv4"),

@@ -34,6 +34,7 @@ pub enum Reason {
     SetByKernel,
     TlsClose,
     NoMatcherStack,
+    MembersDeleted,
 }
 
 impl Reason {
@@ -74,6 +75,7 @@ impl Reason {
             Reason::SetByKernel => "the kernel sets this flag by itself",
             Reason::TlsClose => "a complete page counts, however the TLS session ends",
             Reason::NoMatcherStack => "the matcher needs no stack",
+            Reason::MembersDeleted => "its members have a notify_deleted of their own",
         }
     }
 }

@@ -261,7 +261,7 @@ pub fn is_valid(arg: &Arg, text: &str) -> bool {
             int(text).is_some_and(|value| range.contains(&value))
         }
         Arg::Most(from, to) => is_valid(&Arg::Int(*from, *to), text),
-        Arg::Count => int(text).is_some_and(|value| u32::try_from(value).is_ok()),
+        Arg::Count => number(text).is_some(),
         Arg::Secs(from, to) | Arg::Span(from, to) => is_within(text, *from, *to),
         Arg::Time(from, to) => micros(text) == Some(0) || is_within(text, *from, *to),
         Arg::Choice(words) => words.split(' ').any(|word| word == text),

@@ -92,7 +92,7 @@ static ADDRESSES: &[Keyword] = &[
     row!("virtual_ipaddress", [], S, "", "Addresses of the virtual router (VIPs): installed while MASTER and listed in adverts").items(&address::ADDRESSES).repeat(),
     row!("virtual_ipaddress_excluded", [], A, "", "Addresses that are installed while MASTER but not listed in adverts").items(&address::ADDRESSES).repeat(),
     row!("no_virtual_ipaddress", [], B, "", "State that the instance has no virtual_ipaddress on purpose"),
-    row!("vip_lease", [Arg::Opt(&Arg::Str)], B, "", "vrrpd only: vip_lease of global_defs for this instance; 0 or off: unlimited lifetime"),
+    row!("vip_lease", [Arg::Opt(&Arg::Str)], B, "", "vrrpd only: vip_lease of global_defs for this instance; 0 or off: unlimited lifetime").own(),
     row!("promote_secondaries", [], B, "", "Set promote_secondaries on the interface: secondary addresses stay when the primary address is removed"),
     row!("virtual_routes", [], S, "", "Routes that are installed while MASTER").items(&address::ROUTES).repeat(),
     row!("virtual_rules", [], A, "", "Policy routing rules that are installed while MASTER").items(&address::RULES).repeat(),

@@ -210,7 +210,7 @@ impl Lowering<'_> {
         let weight = own
             .and_then(first)
             .and_then(number)
-            .unwrap_or(i32::from(default.value));
+            .unwrap_or(default.value);
         Some(CheckKind::File {
             file,
             weight,
