@@ -367,6 +367,7 @@ fn http_get_regex_matches_across_segments() {
             no_match: absent,
             min_offset: 0,
             max_offset: to,
+            first_line: false,
         });
         assert_eq!(get(at, conf), want, "{regex} {to:?}");
     }

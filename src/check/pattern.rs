@@ -32,7 +32,11 @@ fn is_found(pattern: &Pattern, page: &str) -> bool {
     }
     let found = pattern.regex.find_at(page, from);
     let at = found.map(|found| found.start());
-    at.is_some_and(|at| pattern.max_offset.is_none_or(|to| at <= to))
+    at.is_some_and(|at| {
+        let skipped = page.get(from..at).unwrap_or_default();
+        let in_line = !pattern.first_line || !skipped.contains('\n');
+        in_line && pattern.max_offset.is_none_or(|to| at <= to)
+    })
 }
 
 /// The bytes as text; bytes that are not UTF-8 are overwritten.
@@ -61,6 +65,7 @@ mod tests {
             no_match: false,
             min_offset: from,
             max_offset: to,
+            first_line: false,
         }
     }
 
@@ -93,6 +98,18 @@ mod tests {
                 !want,
                 "{regex} {offsets:?}"
             );
+        }
+    }
+
+    #[test]
+    fn with_firstline_a_match_starts_in_the_first_line() {
+        for (page, want) in [("a b\nc", true), ("a\nb", false), ("b", true)] {
+            let pattern = Pattern {
+                first_line: true,
+                ..pattern("b", (0, None))
+            };
+            let mut page = page.as_bytes().to_vec();
+            assert_eq!(verdict(&pattern, &mut page).is_ok(), want);
         }
     }
 

@@ -11,7 +11,7 @@ mod checker;
 mod unknown;
 
 use super::diag::{Diags, Severity, Span};
-use super::schema::{Alias, Body, Feature, Items, Keyword, ROOT, Repeat, Support, value};
+use super::schema::{Alias, Body, Feature, Items, Keyword, ROOT, Reason, Repeat, Support, value};
 use super::source::Sources;
 use super::span_map::SpanMap;
 use super::tree::{Block, Node, Word};
@@ -213,7 +213,12 @@ impl Checker<'_> {
             return self.diags.again(*first, span);
         }
         let message = format!("`{}` {what}: {why}", keyword.name());
-        self.report(Severity::Unsupported, span, message);
+        // How `no_accept` is enforced makes no difference to what it does.
+        let severity = match keyword.support {
+            Support::NoEffect(Reason::NoAcceptByNftables) => Severity::Note,
+            _ => Severity::Unsupported,
+        };
+        self.report(severity, span, message);
         self.reasons.push((why, self.diags.last_id()));
     }
 

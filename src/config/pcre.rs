@@ -6,8 +6,8 @@
 //! failed ones.
 //!
 //! Rewritten are: `{` that starts no quantifier and is a literal, as in JSON; `$`, which also
-//! matches before a final line break; `\<`, a literal `<`. Groups do not capture, because captures
-//! are not used.
+//! matches before a final line break; `\<`, a literal `<`; `\Q…\E`, `\N`, comments, and blanks with
+//! `extended`. Groups do not capture, because captures are not used.
 
 use core::fmt;
 use core::fmt::Write as _;
@@ -19,6 +19,8 @@ pub(super) struct PatternFlags {
     pub(super) multi_line: bool,
     /// `dollar_endonly`: `$` matches only at the end.
     pub(super) dollar_end_only: bool,
+    /// `extended`: blanks and comments are not part of the pattern.
+    pub(super) extended: bool,
 }
 
 /// Syntax of a pattern that is not supported.
@@ -28,11 +30,35 @@ pub(super) struct Unsupported {
     what: &'static str,
     /// How it is written: `(?=`.
     syntax: String,
+    /// Number of the character at which reading stopped, counted from 1.
+    position: usize,
+}
+
+impl Unsupported {
+    /// What to write instead.
+    pub(super) fn help(&self) -> &'static str {
+        match self.what {
+            "a possessive quantifier" => "write it without the second `+`",
+            "an atomic group" => "write `(?:`",
+            "the escape" => "write the characters as a class, such as `[A-Za-z]`",
+            "a quantifier without a minimum" => "write `{0,`",
+            "the inline option" => "write it in `regex_options`",
+            _ => "write it without, or use a MISC_CHECK that searches the page with `grep -P`",
+        }
+    }
 }
 
 impl fmt::Display for Unsupported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} `{}` is not supported", self.what, self.syntax)
+        let Unsupported {
+            what,
+            syntax,
+            position,
+        } = self;
+        write!(
+            f,
+            "{what} `{syntax}` at character {position} is not supported"
+        )
     }
 }
 
@@ -48,7 +74,12 @@ pub(super) fn translate(pattern: &str, flags: PatternFlags) -> Result<String, Un
         flags,
     };
     while let Some(c) = translator.next() {
-        translator.translate_char(c)?;
+        if let Err(mut error) = translator.translate_char(c) {
+            let rest = pattern.len().saturating_sub(translator.rest.len());
+            let before = pattern.get(..rest).unwrap_or_default();
+            error.position = before.chars().count().max(1);
+            return Err(error);
+        }
     }
     Ok(translator.out)
 }
@@ -106,9 +137,16 @@ impl Translator<'_> {
                 None => self.out.push_str("\\{"),
             },
             '.' | '^' | '|' => self.out.push(c),
+            '#' if self.flags.extended => self.skip_to("\n"),
+            _ if self.flags.extended && c.is_ascii_whitespace() => {}
             _ => self.literal(c),
         }
         Ok(())
+    }
+
+    /// Skips everything up to and including `end`.
+    fn skip_to(&mut self, end: &str) {
+        self.rest = self.rest.split_once(end).map_or("", |(_, rest)| rest);
     }
 
     /// Appends a literal character.
@@ -151,6 +189,10 @@ impl Translator<'_> {
 
     /// Translates what follows `(`.
     fn group(&mut self) -> Result<(), Unsupported> {
+        if self.take("?#") {
+            self.skip_to(")");
+            return Ok(());
+        }
         self.depth = self.depth.saturating_add(1);
         if self.rest.starts_with('*') {
             return unsupported("a verb", "(*");
@@ -160,7 +202,7 @@ impl Translator<'_> {
             name.is_some_and(|name| name.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic()))
         });
         if named {
-            self.rest = self.rest.split_once('>').map_or("", |(_, rest)| rest);
+            self.skip_to(">");
         } else if self.rest.starts_with('?') && !self.take("?:") {
             return self.inline_options();
         }
@@ -185,7 +227,6 @@ impl Translator<'_> {
         let what = match inside.as_bytes() {
             [b'=' | b'!', ..] | [b'<', b'=' | b'!', ..] => "look-around",
             [b'>', ..] => "an atomic group",
-            [b'#', ..] => "a comment",
             [b'a'..=b'z' | b'J' | b'U' | b'^', ..] => "the inline option",
             _ => "the group",
         };
@@ -248,6 +289,13 @@ impl Translator<'_> {
                 self.out.push(c);
             }
             'e' => self.out.push_str("\\x1B"),
+            'N' if !in_class && !self.rest.starts_with('{') => self.out.push_str("[^\\n]"),
+            'Q' if !in_class => {
+                let (text, rest) = self.rest.split_once("\\E").unwrap_or((self.rest, ""));
+                self.rest = rest;
+                text.chars().for_each(|c| self.literal(c));
+            }
+            'E' if !in_class => {}
             'x' => self.hexadecimal()?,
             _ if c.is_ascii_alphanumeric() => {
                 let what = match c {
@@ -293,6 +341,7 @@ fn unsupported<T>(what: &'static str, syntax: &str) -> Result<T, Unsupported> {
     Err(Unsupported {
         what,
         syntax: syntax.to_owned(),
+        position: 0,
     })
 }
 
@@ -318,6 +367,8 @@ mod tests {
             (r"\x41\x{7f}\e", r"\x41\x7F\x1B"),
             ("größe", "größe"),
             (r"\bword\B\A\z", r"\bword\B\A\z"),
+            (r"a(?#x)b\N", r"ab[^\n]"),
+            (r"\Qa.b\E+\Q(", r"a\.b+\("),
         ] {
             let got = translate(pattern, PatternFlags::default());
             assert_eq!(got.as_deref(), Ok(want), "{pattern}");
@@ -333,6 +384,12 @@ mod tests {
             ..PatternFlags::default()
         };
         assert_eq!(translate("a$b", end).as_deref(), Ok(r"a\zb"));
+        let extended = PatternFlags {
+            extended: true,
+            ..PatternFlags::default()
+        };
+        let spaced = "a b [ ] # no\nc\\ d";
+        assert_eq!(translate(spaced, extended).as_deref(), Ok("ab[ ]c d"));
     }
 
     #[test]
@@ -341,7 +398,6 @@ mod tests {
             ("a(?=b)", "look-around `(?=`"),
             ("(?<!a)b", "look-around `(?<`"),
             ("(?>a)", "an atomic group `(?>`"),
-            ("(?#x)", "a comment `(?#`"),
             ("(?x) a", "the inline option `(?x`"),
             ("(?m)a$", "the inline option `(?m`"),
             ("(?R)", "the group `(?R`"),
@@ -355,7 +411,6 @@ mod tests {
             (r"(a)\1", r"the back-reference `\1`"),
             (r"\k<n>", r"the back-reference `\k`"),
             (r"\R", r"the escape `\R`"),
-            (r"\Qa.b\E", r"the escape `\Q`"),
             (r"\p{L}", r"the escape `\p`"),
             (r"\v", r"the escape `\v`"),
             (r"[\B]", r"the escape `\B`"),
@@ -367,7 +422,9 @@ mod tests {
         ] {
             let got = translate(pattern, PatternFlags::default());
             let error = got.map_err(|error| error.to_string());
-            assert_eq!(error, Err(format!("{want} is not supported")), "{pattern}");
+            let error = error.expect_err("not supported");
+            let shown = error.starts_with(want) && error.ends_with(" is not supported");
+            assert!(shown, "{pattern}: {error}");
         }
         for pattern in ["[a", "[]", "a\\", "(", "a)", "*"] {
             let translated = translate(pattern, PatternFlags::default()).expect("all supported");

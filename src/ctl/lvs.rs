@@ -67,6 +67,9 @@ fn settings(page: &mut Page, conf: &VirtualServer) {
     page.pair("One packet scheduling", &enabled(conf.one_packet));
     if conf.persistence_timeout > 0 {
         page.pair("persistence timeout", &conf.persistence_timeout);
+        if conf.sip {
+            page.pair("pe_name", &"sip");
+        }
         match conf.family {
             Family::V4 => {
                 let mask = core::net::Ipv4Addr::from_bits(conf.persistence_granularity);

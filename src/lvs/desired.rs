@@ -39,6 +39,7 @@ impl VirtualServerState {
                 persistence: conf.persistence_timeout,
                 granularity: conf.netmask_for(key),
                 one_packet: conf.one_packet,
+                sip: conf.sip,
                 flags: conf.scheduler_flags,
             };
             all.push(DesiredService {

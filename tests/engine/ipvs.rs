@@ -74,6 +74,7 @@ fn service(port: u16) -> Service {
         persistence: 0,
         granularity: u32::MAX,
         one_packet: false,
+        sip: false,
         flags: 0,
     }
 }

@@ -45,8 +45,30 @@ fn service(key: ServiceKey, scheduler: &str) -> Service {
             Family::V6 => 128,
         },
         one_packet: false,
+        sip: false,
         flags: 0,
     }
+}
+
+#[test]
+fn the_persistence_engine_is_attribute_11_with_its_name() {
+    let of = |sip| {
+        let mut batch = Batch::new(1);
+        let service = Service {
+            sip,
+            persistence: 60,
+            ..service(web(), "rr")
+        };
+        ipvs::write_service(&mut batch, FAMILY, Command::New, &service);
+        batch.bytes().to_vec()
+    };
+    let (plain, sip) = (of(false), of(true));
+    // Length 8, IPVS_SVC_ATTR_PE_NAME of linux/ip_vs.h, and the name with its NUL.
+    let mut attribute = 8_u16.to_ne_bytes().to_vec();
+    attribute.extend(11_u16.to_ne_bytes());
+    attribute.extend(b"sip\0");
+    assert_eq!(sip.len(), plain.len() + attribute.len());
+    assert!(sip.ends_with(&attribute));
 }
 
 /// The captured services, except those that differ only in their scheduler.

@@ -294,6 +294,7 @@ fn service_of(payload: &[u8]) -> Service {
         persistence: listed.persistence,
         granularity: listed.granularity,
         one_packet: listed.one_packet,
+        sip: listed.sip,
         flags: listed.flags,
     }
 }

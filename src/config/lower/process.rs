@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::Lowering;
 use super::fields::Fields;
 use crate::config::model::{BlockingScript, DumpSettings, ProcessSettings};
+use crate::config::tree::Node;
 use crate::types::umask;
 
 impl Lowering<'_> {
@@ -17,11 +18,17 @@ impl Lowering<'_> {
         let name = global_defs.last("process_name");
         let delay = global_defs.int("min_auto_priority_delay");
         let delay = delay.map(Duration::from_micros);
+        // One process: the strongest setting counts.
+        let of_halves = |name: &str| {
+            let nodes = ["vrrp_", "checker_", "bfd_"]
+                .map(|half| global_defs.last(&format!("{half}{name}")));
+            nodes.into_iter().flatten()
+        };
         ProcessSettings {
             name: name.map(|node| super::first(node).unwrap_or("vrrpd").to_owned()),
-            nice: global_defs.int("vrrp_priority"),
-            no_swap: global_defs.has("vrrp_no_swap"),
-            rt_priority: global_defs.int("vrrp_rt_priority"),
+            nice: of_halves("priority").filter_map(number_of).min(),
+            no_swap: of_halves("no_swap").next().is_some(),
+            rt_priority: of_halves("rt_priority").filter_map(number_of).max(),
             max_auto_priority: global_defs.last("max_auto_priority").map_or(0, |node| {
                 super::first(node).map_or(99, |text| super::number(text).unwrap_or(0))
             }),
@@ -61,6 +68,11 @@ impl Lowering<'_> {
             timeout: timeout.map_or(BlockingScript::default().timeout, Duration::from_secs),
         })
     }
+}
+
+/// The argument as a number.
+fn number_of<T: TryFrom<i64>>(node: &Node) -> Option<T> {
+    super::first(node).and_then(super::number)
 }
 
 /// Paths and format of the dumps.

@@ -203,8 +203,12 @@ impl Lowering<'_> {
             "track_group" => {
                 route.track_group = words.next().and_then(|word| self.track_group(word))
             }
-            "encap" | "vrf" => {
-                let message = format!("`{}` is not supported; line ignored", word.text);
+            name @ ("encap" | "as" | "vrf") => {
+                let instead = match name {
+                    "vrf" => "; write `table N` with the table of the VRF",
+                    _ => "",
+                };
+                let message = format!("`{name}` is not supported; line ignored{instead}");
                 self.unsupported(word.span, message);
                 return None;
             }

@@ -283,6 +283,7 @@ impl Default for VirtualServer {
             persistence_timeout: 0,
             persistence_granularity: VirtualServer::host_granularity(Family::V4),
             one_packet: false,
+            sip: false,
             sorry_server: None,
             quorum: 1,
             hysteresis: 0,

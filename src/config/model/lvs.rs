@@ -103,6 +103,8 @@ pub struct VirtualServer {
     pub persistence_granularity: u32,
     /// `ops`.
     pub one_packet: bool,
+    /// `persistence_engine sip`.
+    pub sip: bool,
     /// `sorry_server`.
     pub sorry_server: Option<SorryServer>,
     /// `quorum`: from 1 to the total weight.

@@ -17,16 +17,19 @@ pub struct Pattern {
     pub min_offset: usize,
     /// `regex_max_offset`: last byte at which a match may start; `None`: no limit.
     pub max_offset: Option<usize>,
+    /// Option `firstline`: a match must start before or at the first line break.
+    pub first_line: bool,
 }
 
 impl Pattern {
     /// Everything in which two patterns can differ; [`Regex`] has no `==`.
-    fn key(&self) -> (&str, bool, usize, Option<usize>) {
+    fn key(&self) -> (&str, bool, usize, Option<usize>, bool) {
         (
             self.regex.as_str(),
             self.no_match,
             self.min_offset,
             self.max_offset,
+            self.first_line,
         )
     }
 }

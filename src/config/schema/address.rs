@@ -115,12 +115,9 @@ static ROUTE_OPTIONS: &[Keyword] = &[
     row!("features", [Arg::Str], C, "", "Features to enable for the destination, such as ecn"),
     row!("pref", [Arg::Choice(&"low medium high")], B, "", "Router preference of an IPv6 route (RFC 4191): low, medium or high"),
     row!("expires", [COUNT], B, "", "Lifetime of the route, in seconds"),
-    row!("encap", [Arg::Str], C, "", "Lightweight tunnel encapsulation"),
-    row!("ip", [], C, "", "Encapsulate in IPv4"),
-    row!("id", [COUNT], C, "", "Tunnel ID of the encapsulation"),
-    row!("dst", [Arg::Ip], C, "", "Remote address of the encapsulation"),
-    row!("ttl", [COUNT], C, "", "TTL of the encapsulation"),
-    row!("ttl-propagate", [Arg::Str], C, "", "Propagate the TTL into the MPLS label"),
+    row!("encap", [Arg::Many(&Arg::Str)], C, "", "Lightweight tunnel encapsulation").partial("not supported: the line is left out, which is reported"),
+    row!("as", [Arg::Many(&Arg::Str)], C, "", "Label that an MPLS route puts on").partial("not supported: the line is left out, which is reported"),
+    row!("ttl-propagate", [Arg::Str], C, "", "Propagate the TTL into the MPLS label").partial("for MPLS routes, which are not supported; ignored, which is reported"),
     row!("fastopen_no_cookie", [Arg::Str], C, "", "Accept TCP Fast Open without a cookie: 0 or 1"),
     row!("nexthop", [], A, "", "Start of one path of a multipath route: via ADDRESS dev INTERFACE weight N"),
     row!("weight", [Arg::Int(1, 256)], A, "", "Weight of a path of a multipath route, 1-256"),
@@ -129,7 +126,7 @@ static ROUTE_OPTIONS: &[Keyword] = &[
     row!("prepend", [], B, "", "Insert the route before existing ones (the default)"),
     row!("no_track", [], A, "", "Do not go to FAULT state when it is lost"),
     row!("track_group", [Arg::Name(255)], B, "", "Name of the track_group whose instances go to FAULT state when this static route is lost"),
-    row!("vrf", [Arg::If], C, "", "VRF device of the route"),
+    row!("vrf", [Arg::If], C, "", "VRF device of the route").partial("write the table of the VRF; the line is left out, which is reported"),
 ];
 
 #[rustfmt::skip]

@@ -61,6 +61,7 @@ const REPEAT: Arg = Arg::Most(0, 100);
 const FIFO: Arg = Arg::Seq(&[Arg::Str, Arg::Opt(&Arg::User)]);
 const NICE: Arg = Arg::Int(-20, 19);
 const REALTIME: Arg = Arg::Int(1, 99);
+const STRONGEST: &str = "the daemon is a single process: the strongest of the values for vrrp, checker and bfd applies to it";
 
 #[rustfmt::skip]
 static GARP_GROUP_ROWS: &[Keyword] = &[
@@ -140,7 +141,7 @@ static VRRP: &[Keyword] = &[
     row!("default_interface", [Arg::If], A, "eth0", "Interface of static addresses and routes without `dev`, and of VIPs of an instance without `interface`"),
     row!("disable_local_igmp", [], C, "", "Do not join the multicast group on the interfaces").no_effect(Reason::MulticastMembership),
     row!("vrrp_iptables", [Arg::Opt(&Arg::Str), Arg::Opt(&Arg::Str)], B, "", "iptables chains that enforce no_accept: [INPUT [OUTPUT]]").no_effect(Reason::NoAcceptByNftables),
-    row!("vrrp_ipsets", [Arg::Opt(&Arg::Many(&Arg::Str))], C, "", "Names of the ipsets used with vrrp_iptables, or off").no_effect(Reason::NoIpsets),
+    row!("vrrp_ipsets", [Arg::Opt(&Arg::Many(&Arg::Str))], C, "", "Names of the ipsets used with vrrp_iptables, or off").no_effect(Reason::NoAcceptByNftables),
     row!("nftables", [Arg::Opt(&Arg::Str)], B, "", "Name of the nftables table that enforces no_accept; default: keepalived").first(),
     row!("nftables_priority", [Arg::Int(i32::MIN, i32::MAX)], B, "-1", "Hook priority of the nftables chains"),
     row!("nftables_counters", [], B, "", "Add packet counters to the nftables rules"),
@@ -229,15 +230,15 @@ static PROCESS: &[Keyword] = &[
     row!("checker_process_name", [Arg::Opt(&Arg::Str)], C, "", "Name of the checker process").no_effect(Reason::OneProcess),
     row!("lvs_process_name" = "checker_process_name", [Arg::Opt(&Arg::Str)], C).no_effect(Reason::OneProcess),
     row!("bfd_process_name", [Arg::Opt(&Arg::Str)], C, "", "Name of the BFD process").no_effect(Reason::OneProcess),
-    row!("vrrp_priority", [NICE], B, "", "Nice value of the daemon, -20 to 19"),
-    row!("checker_priority", [NICE], C, "", "Nice value of the checker process").no_effect(Reason::OneProcess),
-    row!("bfd_priority", [NICE], C, "", "Nice value of the BFD process").no_effect(Reason::OneProcess),
-    row!("vrrp_no_swap", [], B, "", "Lock the memory of the daemon (mlockall)"),
-    row!("checker_no_swap", [], C, "", "Lock the memory of the checker process").no_effect(Reason::OneProcess),
-    row!("bfd_no_swap", [], C, "", "Lock the memory of the BFD process").no_effect(Reason::OneProcess),
-    row!("vrrp_rt_priority", [REALTIME], B, "", "Real-time priority of the daemon, 1-99"),
-    row!("checker_rt_priority", [REALTIME], C, "", "Real-time priority of the checker process").no_effect(Reason::OneProcess),
-    row!("bfd_rt_priority", [REALTIME], C, "", "Real-time priority of the BFD process").no_effect(Reason::OneProcess),
+    row!("vrrp_priority", [NICE], B, "", "Nice value of the daemon, -20 to 19").partial(STRONGEST),
+    row!("checker_priority", [NICE], C, "", "Nice value of the checker process").partial(STRONGEST),
+    row!("bfd_priority", [NICE], C, "", "Nice value of the BFD process").partial(STRONGEST),
+    row!("vrrp_no_swap", [], B, "", "Lock the memory of the daemon (mlockall)").partial(STRONGEST),
+    row!("checker_no_swap", [], C, "", "Lock the memory of the checker process").partial(STRONGEST),
+    row!("bfd_no_swap", [], C, "", "Lock the memory of the BFD process").partial(STRONGEST),
+    row!("vrrp_rt_priority", [REALTIME], B, "", "Real-time priority of the daemon, 1-99").partial(STRONGEST),
+    row!("checker_rt_priority", [REALTIME], C, "", "Real-time priority of the checker process").partial(STRONGEST),
+    row!("bfd_rt_priority", [REALTIME], C, "", "Real-time priority of the BFD process").partial(STRONGEST),
     row!("vrrp_cpu_affinity", [Arg::Many(&COUNT)], C, "", "CPUs that the VRRP process may run on").no_effect(Reason::Taskset),
     row!("checker_cpu_affinity", [Arg::Many(&COUNT)], C, "", "CPUs that the checker process may run on").no_effect(Reason::OneProcess),
     row!("bfd_cpu_affinity", [Arg::Many(&COUNT)], C, "", "CPUs that the BFD process may run on").no_effect(Reason::OneProcess),

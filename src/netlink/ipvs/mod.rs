@@ -67,6 +67,7 @@ mod svc {
     pub(super) const TIMEOUT: u16 = 8;
     pub(super) const NETMASK: u16 = 9;
     pub(super) const STATS: u16 = 10;
+    pub(super) const PE_NAME: u16 = 11;
     pub(super) const STATS64: u16 = 12;
 }
 

@@ -43,6 +43,8 @@ pub struct ServiceEntry<'a> {
     pub granularity: u32,
     /// See [`Service::one_packet`].
     pub one_packet: bool,
+    /// See [`Service::sip`].
+    pub sip: bool,
     /// See [`Service::flags`].
     pub flags: u8,
     stats: Option<Attr<'a>>,
@@ -57,6 +59,7 @@ impl ServiceEntry<'_> {
             && self.persistence == service.persistence
             && self.granularity == service.granularity
             && self.one_packet == service.one_packet
+            && self.sip == service.sip
             && self.flags == service.flags
     }
 
@@ -123,6 +126,7 @@ struct RawService<'a> {
     mark: Option<u32>,
     scheduler: &'a str,
     flags: u32,
+    sip: bool,
     timeout: u32,
     netmask: [u8; 4],
     stats: Option<Attr<'a>>,
@@ -139,6 +143,7 @@ fn service(attrs: Attrs<'_>) -> Result<Option<ServiceEntry<'_>>, ParseError> {
             svc::PORT => raw.port = attr.u16_be()?,
             svc::FWMARK => raw.mark = Some(attr.u32_ne()?),
             svc::SCHED_NAME => raw.scheduler = attr.text()?,
+            svc::PE_NAME => raw.sip = attr.text()? == "sip",
             svc::FLAGS => raw.flags = first_u32_ne(&attr)?,
             svc::TIMEOUT => raw.timeout = attr.u32_ne()?,
             svc::NETMASK => raw.netmask = attr.u32_ne()?.to_ne_bytes(),
@@ -175,6 +180,7 @@ fn service(attrs: Attrs<'_>) -> Result<Option<ServiceEntry<'_>>, ParseError> {
             Family::V6 => u32::from_ne_bytes(raw.netmask),
         },
         one_packet: raw.flags & flag::ONE_PACKET != 0,
+        sip: raw.sip,
         flags: u8::try_from(scheduler_flags).unwrap_or(0),
         stats: raw.stats,
     }))

@@ -53,6 +53,9 @@ pub fn write_service(batch: &mut Batch, family: u16, how: Command, service: &Ser
             Family::V6 => service.granularity.to_ne_bytes(),
         };
         batch.attr(svc::NETMASK, &granularity);
+        if service.sip {
+            batch.attr_text(svc::PE_NAME, "sip");
+        }
     });
     seq
 }

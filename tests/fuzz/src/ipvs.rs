@@ -76,6 +76,7 @@ impl Source<'_> {
             persistence: self.u32(),
             granularity: self.u32(),
             one_packet: choice & 4 != 0,
+            sip: choice & 8 != 0,
             flags: choice >> 5,
         }
     }

@@ -19,13 +19,18 @@ use crate::config::tree::{Node, Word};
 const MAX_COMPILED: usize = 16 << 10;
 
 /// Supported options.
-const OPTIONS: &str = "caseless dotall multiline dollar_endonly";
+const OPTIONS: &str = "caseless dotall multiline dollar_endonly extended firstline";
 /// Options that do not affect whether a page matches, or only in patterns that are refused.
 const WITHOUT_EFFECT: &str = "alt_circumflex alt_verbnames auto_callout dupnames match_unset_backref \
     never_backslash_c never_ucp never_utf no_auto_capture no_auto_possess no_dotstar_anchor no_start_optimize \
     ungreedy use_offset_limit utf";
-/// Unsupported options that would affect whether a page matches.
-const UNSUPPORTED: &str = "allow_empty_class alt_bsux extended firstline ucp";
+/// Options that are not supported, and the syntax that they would give another meaning: without it
+/// they have no effect.
+const CONDITIONAL: &[(&str, &[&str])] = &[
+    ("allow_empty_class", &["[]", "[^]"]),
+    ("alt_bsux", &["\\x", "\\u", "\\U"]),
+    ("ucp", &["\\", "[:"]),
+];
 
 impl Lowering<'_> {
     /// The pattern of a `url`; `None`: the page is not searched.
@@ -50,12 +55,13 @@ impl Lowering<'_> {
         let mut pattern_flags = PatternFlags::default();
         let mut flags = String::new();
         for word in url.last("regex_options").iter().flat_map(|node| &node.args) {
-            self.regex_option(word, &mut pattern_flags, &mut flags)?;
+            self.regex_option(word, &text, &mut pattern_flags, &mut flags)?;
         }
         let translated = match translate(&text, pattern_flags) {
             Ok(translated) => flags + &translated,
             Err(why) => {
-                self.report_pattern(node, Severity::Unsupported, &why.to_string());
+                let message = format!("`regex`: {why}; the page is not searched");
+                self.error(node.span(), message, why.help());
                 return None;
             }
         };
@@ -70,7 +76,12 @@ impl Lowering<'_> {
             }
         };
         let (min_offset, max_offset) = self.offsets(url);
+        let mut options = url
+            .last("regex_options")
+            .into_iter()
+            .flat_map(|node| &node.args);
         Some(Pattern {
+            first_line: options.any(|word| &*word.text == "firstline"),
             text,
             regex,
             no_match: url.has("regex_no_match"),
@@ -110,6 +121,7 @@ impl Lowering<'_> {
     fn regex_option(
         &mut self,
         word: &Word,
+        pattern: &str,
         pattern_flags: &mut PatternFlags,
         flags: &mut String,
     ) -> Option<()> {
@@ -122,16 +134,15 @@ impl Lowering<'_> {
                 pattern_flags.multi_line = true;
             }
             "dollar_endonly" => pattern_flags.dollar_end_only = true,
+            "extended" => pattern_flags.extended = true,
+            "firstline" => {}
             _ if is_in(WITHOUT_EFFECT) => {}
-            name if is_in(UNSUPPORTED) => {
-                let message =
-                    format!("regex option `{name}` is not supported; the page is not searched");
-                self.unsupported(word.span, message);
-                return None;
+            name if CONDITIONAL.iter().any(|(known, _)| *known == name) => {
+                return self.conditional_option(word, pattern);
             }
             name => {
-                let all = [OPTIONS, WITHOUT_EFFECT, UNSUPPORTED];
-                let known = all.into_iter().flat_map(str::split_whitespace);
+                let all = [OPTIONS, WITHOUT_EFFECT].into_iter();
+                let known = all.flat_map(str::split_whitespace);
                 let message = format!("unknown regex option `{name}`; ignored");
                 let help = match nearest_word(known, name) {
                     Some(near) => format!("did you mean `{near}`?"),
@@ -141,6 +152,22 @@ impl Lowering<'_> {
             }
         }
         Some(())
+    }
+
+    /// An option that is without effect unless the pattern has certain syntax; `None` if it has.
+    fn conditional_option(&mut self, word: &Word, pattern: &str) -> Option<()> {
+        let name = &*word.text;
+        let (_, syntax) = CONDITIONAL.iter().find(|(known, _)| *known == name)?;
+        let found = syntax.iter().find(|text| pattern.contains(**text));
+        let Some(found) = found else {
+            return Some(());
+        };
+        let message = format!(
+            "`{name}` is not supported with `{found}` in the pattern; the page is not searched"
+        );
+        let help = "write a pattern that does without this option";
+        self.error(word.span, message, help);
+        None
     }
 
     /// First and last byte at which a match may start.

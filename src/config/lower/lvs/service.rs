@@ -149,7 +149,10 @@ impl Lowering<'_> {
         let fields = draft.fields;
         let scheduler = self.scheduler(&draft);
         let granularity = self.persistence_granularity(&draft);
-        let persistence_timeout = self.persistence_timeout(&draft, granularity.is_some());
+        let persistence_timeout = self.persistence_timeout(
+            &draft,
+            granularity.is_some() || fields.has("persistence_engine"),
+        );
         let host = VirtualServer::host_granularity(draft.family);
         let one_packet = self.one_packet(&draft, protocol);
         let (quorum, hysteresis) = self.quorum(&draft, &servers);
@@ -170,6 +173,7 @@ impl Lowering<'_> {
             persistence_timeout,
             persistence_granularity: granularity.unwrap_or(host),
             one_packet,
+            sip: fields.has("persistence_engine"),
             sorry_server,
             quorum,
             hysteresis,
@@ -293,7 +297,7 @@ impl Lowering<'_> {
 
     /// `persistence_timeout` in seconds; 0: no persistence. A granularity and port 0 require
     /// persistence.
-    fn persistence_timeout(&mut self, draft: &Draft<'_>, has_granularity: bool) -> u32 {
+    fn persistence_timeout(&mut self, draft: &Draft<'_>, is_implied: bool) -> u32 {
         let mut seconds = draft.fields.last("persistence_timeout").map_or(0, |node| {
             let seconds = first(node).map(|text| number(text).unwrap_or(0));
             if seconds == Some(0) {
@@ -302,7 +306,7 @@ impl Lowering<'_> {
             }
             seconds.unwrap_or(DEFAULT_PERSISTENCE)
         });
-        if has_granularity && seconds == 0 {
+        if is_implied && seconds == 0 {
             seconds = DEFAULT_PERSISTENCE;
         }
         let any_port = |key: &ServiceKey| matches!(key, ServiceKey::Address { port: 0, .. });
