@@ -75,9 +75,10 @@ impl fmt::Display for CheckConf<'_> {
             protocol: Some(protocol),
             port,
         };
-        match &self.check.kind {
-            CheckKind::Dns { .. } => write!(f, "({target})"),
-            _ => target.fmt(f),
+        if matches!(self.check.kind, CheckKind::Dns { .. }) {
+            write!(f, "({target})")
+        } else {
+            target.fmt(f)
         }
     }
 }
