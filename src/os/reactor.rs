@@ -100,7 +100,7 @@ pub struct Reactor<'a> {
     pub(super) successor: &'a Successor,
     /// The child that tests the configuration with the new program.
     pub(super) successor_test: Option<Pid>,
-    /// Exit code of `-t` for the running configuration.
+    /// Exit code of `-t` for the configuration that was accepted last.
     pub test_code: u8,
     poll: Vec<libc::pollfd>,
     /// Length of the poll list without the sockets of health checks, which come last.

@@ -249,6 +249,8 @@ impl<'a> Daemon<'a> {
                 log::info!(
                     "The new configuration needs {what}, which was given up: restarting in place"
                 );
+                // The test reads the new configuration, whose messages are not the running one's.
+                reactor.test_code = self.loader.test_code;
                 reactor.test_successor();
                 return Ok(Reload::Postponed);
             }
