@@ -312,8 +312,9 @@ mod tests {
             bytes[40..48],
             [0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff, 0x00]
         );
-        assert_eq!(bytes[48..60], [0; 12]);
-        assert_eq!(bytes[60..], [0xfd, 0x32, 0x95, 0x99]);
+        assert_eq!(bytes[48..52], [0x01, 0x23, 0x45, 0x67]);
+        assert_eq!(bytes[52..60], [0; 8]);
+        assert_eq!(bytes[60..], [0x8a, 0x48, 0x31, 0x9e]);
     }
 
     #[test]
