@@ -214,9 +214,11 @@ impl Checker<'_> {
         }
         let message = format!("`{}` {what}: {why}", keyword.name());
         // How `no_accept` is enforced makes no difference to what it does.
-        let severity = match keyword.support {
-            Support::NoEffect(Reason::NoAcceptByNftables) => Severity::Note,
-            _ => Severity::Unsupported,
+        let by_nftables = Support::NoEffect(Reason::NoAcceptByNftables);
+        let severity = if keyword.support == by_nftables {
+            Severity::Note
+        } else {
+            Severity::Unsupported
         };
         self.report(severity, span, message);
         self.reasons.push((why, self.diags.last_id()));
