@@ -12,8 +12,7 @@ use std::path::Path;
 
 use lexopt::{Arg, Parser};
 
-use crate::config::render::Strictness;
-use crate::types::{CalledAs, Subsystems, umask};
+use crate::types::{CalledAs, Strictness, Subsystems, umask};
 
 /// The configuration without `-f`, unless called `keepalived`.
 pub const DEFAULT_CONFIG: &str = "/etc/vrrpd.conf";

@@ -24,10 +24,11 @@ use std::time::Duration;
 
 use host::FakeHost;
 use vrrpd::config::model::{Auth, User};
-use vrrpd::config::render::{Strictness, also_on, exit_code_for_test};
+use vrrpd::config::render::{also_on, exit_code_for_test};
 use vrrpd::config::schema::{Arg, Body, Feature, ROOT, visit};
 use vrrpd::config::{Access, Host, Loaded, Program, Severity, load};
 use vrrpd::engine::system::error_text;
+use vrrpd::types::Strictness;
 
 /// A host with the files of this machine; everything else is fixed.
 struct DiskHost;

@@ -2,7 +2,7 @@
 
 use super::diag::{Diag, Diags, Severity, Span};
 use super::source::{Position, Sources};
-use crate::types::sorted;
+use crate::types::{Strictness, sorted};
 
 /// Maximum width of a source line that is shown, in columns.
 const WINDOW: usize = 100;
@@ -27,16 +27,6 @@ impl Severity {
             Self::Fatal => "fatal",
         }
     }
-}
-
-/// How strict a configuration test is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Strictness {
-    /// As a test by keepalived.
-    #[default]
-    Keepalived,
-    /// Every warning counts.
-    Strict,
 }
 
 /// The exit code of a configuration test (`-t`), as that of keepalived: 0 valid, 4 unusable, 5 with

@@ -6,13 +6,13 @@ use log::Level;
 use super::{cannot_read, config_host};
 use crate::cli::Options;
 use crate::config::model::Config;
-use crate::config::render::{Strictness, also_on, exit_code_for_test};
+use crate::config::render::{also_on, exit_code_for_test};
 use crate::config::source::Position;
 use crate::config::subset;
 use crate::config::{self, Loaded, Severity};
 use crate::exit;
 use crate::os::host;
-use crate::types::Subsystems;
+use crate::types::{Strictness, Subsystems};
 
 /// Reads the configuration.
 pub(super) struct Loader<'a> {

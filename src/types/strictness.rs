@@ -1,0 +1,11 @@
+//! How `-t` judges a configuration.
+
+/// How strict a configuration test is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Strictness {
+    /// As a test by keepalived.
+    #[default]
+    Keepalived,
+    /// Every warning counts.
+    Strict,
+}
