@@ -19,5 +19,7 @@ pub const EINVAL: i32 = 22;
 pub const TOO_MANY_FILES: [i32; 2] = [23, 24];
 /// Operation not supported: 95, on MIPS 122.
 pub const EOPNOTSUPP: [i32; 2] = [95, 122];
+/// Network is down: 100, on MIPS 127.
+pub const ENETDOWN: [i32; 2] = [100, 127];
 /// Address family not supported: 97, on MIPS 124. Without IPv6 in the kernel.
 pub const EAFNOSUPPORT: [i32; 2] = [97, 124];

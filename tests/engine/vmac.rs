@@ -532,3 +532,37 @@ fn addresses_are_on_the_interface_if_the_kernel_has_no_ipvlan() {
     assert_eq!(on(VIP).map(|one| one.index), Some(2));
     assert_eq!(on("192.0.2.101/32").map(|one| one.index), Some(10));
 }
+
+/// Another macvlan on the interface has the same Ethernet address and is up.
+#[test]
+fn instance_whose_vmac_cannot_be_set_up_is_in_fault_until_a_retry_succeeds() {
+    let refusals = |kernel: &mut Kernel| {
+        let log = kernel.take_log();
+        assert!(
+            !log.iter().any(|line| line.starts_with("advert")),
+            "{log:?}"
+        );
+        log.iter().filter(|line| *line == "10 refused").count()
+    };
+    let mut kernel = eth0();
+    kernel.reject_up = Some(10);
+    let mut engine = engine(vec![vmac_instance(100)]);
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(500));
+    assert_eq!(states(&engine), [VrrpState::Fault]);
+    assert!(!kernel.has(VIP));
+    assert_eq!(refusals(&mut kernel), 1);
+    run(&mut engine, &mut kernel, at(60_000));
+    assert_eq!(states(&engine), [VrrpState::Fault]);
+    let retries = refusals(&mut kernel);
+    assert!((3..=8).contains(&retries), "{retries} in a minute");
+    // The retry leaves it down until the instance is master.
+    kernel.reject_up = None;
+    run(&mut engine, &mut kernel, at(130_000));
+    assert_eq!(states(&engine), [VrrpState::Master]);
+    assert!(kernel.has(VIP));
+    let log = kernel.take_log();
+    let changes = ["10 up", "10 down", "10 up"];
+    let found = log.iter().filter(|line| changes.contains(&line.as_str()));
+    assert_eq!(found.collect::<Vec<_>>(), changes, "{log:?}");
+}

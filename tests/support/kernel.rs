@@ -89,6 +89,8 @@ pub struct Kernel {
     pub wrong_base: Option<u32>,
     /// Interfaces cannot join a VRF.
     pub reject_master: bool,
+    /// The link with this index cannot be set up, as if another had its Ethernet address.
+    pub reject_up: Option<u32>,
     /// A kernel without policy rules.
     pub no_policy_rules: bool,
     /// Sysctls cannot be written.

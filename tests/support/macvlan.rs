@@ -10,6 +10,7 @@ const RTM_NEWLINK: u16 = 16;
 const IFLA_MASTER: u16 = 10;
 const RTM_DELLINK: u16 = 17;
 const EOPNOTSUPP: i32 = 95;
+const EADDRINUSE: i32 = 98;
 const ENETDOWN: i32 = 100;
 
 impl Kernel {
@@ -111,6 +112,10 @@ impl Kernel {
             return ENODEV;
         };
         let base = self.links[index_in_list].parent.map_or(0, |(base, _)| base);
+        if on && self.reject_up == Some(index) {
+            self.log.push(format!("{index} refused"));
+            return EADDRINUSE;
+        }
         if on && !up(base) {
             return ENETDOWN;
         }

@@ -149,10 +149,7 @@ impl Engine {
             Reason::InterfaceDown => {
                 format!("interface {} is down", failed_interface(router, interfaces))
             }
-            Reason::InterfaceMissing => {
-                let name = failed_interface(router, interfaces);
-                format!("interface {name} does not exist")
-            }
+            Reason::InterfaceMissing => explain_missing(router, interfaces),
             Reason::NoSource => match conf.src_ip {
                 Some(source) => format!("source address {source} is on no interface"),
                 None => format!(
@@ -189,6 +186,18 @@ fn explain_takeover(router: &Router, why: Reason, master: Option<MasterInfo>) ->
         (Reason::Preempt, None) => format!("the master has lower priority than {own}"),
         (_, Some(master)) => format!("no advert from master {}", master.addr),
         (_, None) => "no advert from any master".into(),
+    }
+}
+
+/// A virtual interface if that is what is missing, and not the one below.
+fn explain_missing(router: &Router, interfaces: &Interfaces) -> String {
+    let vmac = router.failed_vmac();
+    match vmac.filter(|vmac| interfaces.by_name(&vmac.conf.base).is_some()) {
+        Some(vmac) => vmac.problem(),
+        None => {
+            let name = failed_interface(router, interfaces);
+            format!("interface {name} does not exist")
+        }
     }
 }
 

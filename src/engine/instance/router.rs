@@ -317,6 +317,17 @@ impl Router {
         self.vmacs.first()?.index
     }
 
+    /// The virtual interface without which it cannot run: its own does not exist, or the kernel
+    /// refuses to set one up.
+    pub(crate) fn failed_vmac(&self) -> Option<&VirtualInterface> {
+        let own = |nth| nth == 0 && self.conf.vmac().is_some();
+        let mut all = self.vmacs.iter().enumerate();
+        let failed = |(nth, vmac): &(usize, &VirtualInterface)| {
+            vmac.is_blocked() || (own(*nth) && vmac.index.is_none())
+        };
+        Some(all.find(failed)?.1)
+    }
+
     /// The interface below `dev` if this is one of its virtual interfaces, which are up only while
     /// it is master; else `dev`.
     pub(crate) fn physical<'a>(&'a self, dev: &'a IfName) -> &'a IfName {
@@ -360,7 +371,7 @@ impl Router {
                 Some(_) => {}
             }
         }
-        if conf.vmac().is_some() && self.vmac_index().is_none() {
+        if self.failed_vmac().is_some() {
             return Readiness::Missing(Reason::InterfaceMissing);
         }
         let tracked = || shared.tracking.fault(&conf.tracks, interfaces);

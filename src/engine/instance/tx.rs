@@ -7,6 +7,7 @@ use crate::config::model::{Address, Transport, VrrpInstance};
 use crate::engine::cx::Cx;
 use crate::engine::instance::auth::{self, Sequence};
 use crate::engine::instance::router::{Readiness, Router};
+use crate::engine::kernel::vmac::VirtualInterface;
 use crate::engine::shared::Shared;
 use crate::engine::system::{AdvertRoute, error_text};
 use crate::types::{Family, IfIndex, IfName, Instant, Mac, Priority, Version};
@@ -32,6 +33,10 @@ impl Router {
     pub(crate) fn send_advert(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, priority: Priority) {
         if priority != Priority::RESIGN {
             self.ensure_vmacs_up(cx);
+            if self.vmacs.iter().any(VirtualInterface::is_blocked) {
+                shared.dirty = true;
+                return;
+            }
         }
         let gone = [Reason::InterfaceDown, Reason::InterfaceMissing].map(Readiness::Missing);
         if self

@@ -18,3 +18,4 @@ pub(crate) mod static_objects;
 pub(crate) mod sysctl;
 pub(crate) mod vmac;
 pub(crate) mod vmac_base;
+mod vmac_settings;

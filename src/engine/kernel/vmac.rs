@@ -27,19 +27,22 @@ use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::instance::router::Router;
 use crate::engine::kernel::addresses::reason;
+use crate::engine::kernel::backoff::Backoff;
 use crate::engine::kernel::interfaces::{Interface, Interfaces, LinkKind};
 use crate::engine::kernel::repair_limit::{RepairLimit, is_logged};
-use crate::engine::kernel::vmac_base::{read_setting, suppress_base_arp};
 use crate::engine::shared::Shared;
 use crate::engine::system::error_text;
 use crate::engine::timers::TimerKey;
 use crate::netlink::macvlan::NewLink;
 use crate::netlink::{Batch, macvlan};
-use crate::types::errno::{EEXIST, ENODEV, EOPNOTSUPP};
-use crate::types::{Family, IfIndex, IfName, Instant, VirtualLink};
+use crate::types::errno::{EEXIST, ENETDOWN, ENODEV, EOPNOTSUPP};
+use crate::types::{IfIndex, IfName, Instant, VirtualLink};
 
 /// Time between two macvlans that are set down.
 const DOWN_INTERVAL: Duration = Duration::from_millis(1);
+/// Time until what could not be set up is tried again.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_LAST: Duration = Duration::from_secs(60);
 
 /// A virtual interface of an instance, and its state.
 #[derive(Debug)]
@@ -48,7 +51,7 @@ pub(crate) struct VirtualInterface {
     /// Its index while it exists.
     pub(crate) index: Option<IfIndex>,
     /// The interface below both, if the base interface is a macvlan itself.
-    lower: Option<IfName>,
+    pub(super) lower: Option<IfName>,
     up: bool,
     /// Up, and scheduled to be set down.
     idle: bool,
@@ -59,25 +62,11 @@ pub(crate) struct VirtualInterface {
     repairs: RepairLimit,
     /// The VRF that the kernel did not let it join (`None`: leave) the last time.
     refused_vrf: Option<Option<IfIndex>>,
-    /// Why it does not exist, as last logged.
+    /// Why it does not exist, as last logged, or why it cannot be set up.
     refused: Option<String>,
+    /// When to try again to set it up.
+    retry: Backoff,
 }
-
-/// Settings of the macvlan. `rp_filter` 2 is the loose mode: the route back may lead through the
-/// base interface, and the larger of this value and that of `all` counts. The IPv4 settings matter
-/// for IPv6 instances too: every macvlan receives every ARP request.
-const SETTINGS: [(&str, &str, &str); 4] = [
-    ("ipv4", "arp_ignore", "1"),
-    ("ipv4", "arp_announce", "2"),
-    ("ipv4", "rp_filter", "2"),
-    ("ipv4", "promote_secondaries", "1"),
-];
-const V4_SETTINGS: [(&str, &str, &str); 1] = [("ipv6", "disable_ipv6", "1")];
-const V6_SETTINGS: [(&str, &str, &str); 3] = [
-    ("ipv6", "addr_gen_mode", "1"),
-    ("ipv6", "accept_ra", "0"),
-    ("ipv6", "autoconf", "0"),
-];
 
 /// Administrative state of an interface.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -133,7 +122,7 @@ impl Engine {
     fn schedule_vmacs(&mut self, down_at: Instant) {
         let next = |vmac: &VirtualInterface| match vmac.idle {
             true => Some(down_at),
-            false => vmac.repairs.next_deadline(),
+            false => vmac.next_deadline(),
         };
         let all = self.routers.iter().flat_map(|router| &router.vmacs);
         let next = all.filter_map(next).min();
@@ -183,7 +172,7 @@ impl Engine {
             vmac.set(cx, LinkState::Down);
         }
         let mut all = self.routers.iter().flat_map(|router| &router.vmacs);
-        self.shared.dirty |= all.any(|vmac| cx.is_due(vmac.repairs.next_deadline()));
+        self.shared.dirty |= all.any(|vmac| cx.is_due(vmac.next_deadline()));
         self.schedule_vmacs(cx.now.after(DOWN_INTERVAL));
     }
 }
@@ -200,7 +189,7 @@ impl Router {
     pub(crate) fn ensure_vmacs_up(&mut self, cx: &mut Cx<'_>) {
         for vmac in &mut self.vmacs {
             vmac.idle = false;
-            if vmac.index.is_some() && !vmac.up {
+            if vmac.index.is_some() && !vmac.up && !vmac.is_blocked() {
                 vmac.set(cx, LinkState::Up);
             }
         }
@@ -238,7 +227,31 @@ impl VirtualInterface {
             repairs: RepairLimit::default(),
             refused_vrf: None,
             refused: None,
+            retry: Backoff::new(RETRY_FIRST, RETRY_LAST),
         }
+    }
+
+    /// Whether the kernel refused to set it up. The instance is in FAULT until a retry succeeds.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.index.is_some() && self.refused.is_some()
+    }
+
+    /// What is wrong with it, as a clause.
+    pub(crate) fn problem(&self) -> String {
+        let (name, index) = (&self.conf.name, self.index);
+        match &self.refused {
+            Some(why) if index.is_some() => {
+                format!("VMAC interface {name}: cannot set it up: {why}")
+            }
+            Some(why) => format!("VMAC interface {name} not created: {why}"),
+            None => format!("VMAC interface {name} does not exist"),
+        }
+    }
+
+    /// When a repair or a retry is due.
+    fn next_deadline(&self) -> Option<Instant> {
+        let both = [self.repairs.next_deadline(), self.retry.retry_at()];
+        both.into_iter().flatten().min()
     }
 
     /// An ipvlan has the Ethernet address of its base interface, so that switches learn nothing
@@ -252,12 +265,13 @@ impl VirtualInterface {
         self.conf.base == *name || self.lower.as_ref() == Some(name)
     }
 
-    fn kind(&self) -> LinkKind {
+    pub(super) fn kind(&self) -> LinkKind {
         LinkKind::new(self.conf.link.kind())
     }
 
     fn refresh(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, owner: Owner<'_>) -> Support {
         self.repairs.end_hold(cx.now);
+        self.retry.take_due(cx.now);
         let interfaces = &shared.interfaces;
         if interfaces.by_name(&self.conf.name).is_none() {
             self.up = false;
@@ -272,7 +286,11 @@ impl VirtualInterface {
         match self.need(interfaces, owner) {
             // There is no base interface, or nothing to repair.
             Need::Nothing => self.repairs.settle(),
-            Need::SetUp => self.set(cx, LinkState::Up),
+            Need::SetUp => {
+                self.set(cx, LinkState::Up);
+                // A retry has succeeded.
+                self.idle = self.up && !owner.is_master && !self.is_always_up();
+            }
             Need::SetVrf(vrf) => self.set_vrf(cx, vrf),
             Need::Create(base) => {
                 let group = interfaces.get(base).map_or(0, |base| base.group);
@@ -357,10 +375,19 @@ impl VirtualInterface {
             .filter(|vrf| self.refused_vrf != Some(*vrf))
         {
             Need::SetVrf(vrf)
-        } else if state == LinkState::Down && (owner.is_master || self.is_always_up()) {
+        } else if state == LinkState::Down && self.is_due_up(owner) {
             Need::SetUp
         } else {
             Need::Nothing
+        }
+    }
+
+    /// Whether it is to be set up if it is down: when it was refused, only the retry is, although
+    /// the instance is in FAULT.
+    fn is_due_up(&self, owner: Owner<'_>) -> bool {
+        match self.is_blocked() {
+            true => self.retry.retry_at().is_none(),
+            false => owner.is_master || self.is_always_up(),
         }
     }
 
@@ -451,59 +478,16 @@ impl VirtualInterface {
         self.up = state == LinkState::Up;
         self.idle = false;
         self.repairs.settle();
-        self.refused = None;
+        self.allow();
         self.refused_vrf = None;
         if let Some(vrf) = self.wrong_vrf(&shared.interfaces) {
             self.set_vrf(cx, vrf);
         }
-        self.configure(cx, shared, owner);
+        self.configure(cx, shared, owner.name);
         if owner.is_master || self.is_always_up() {
             self.set(cx, LinkState::Up);
         } else if state == LinkState::Up {
             self.set(cx, LinkState::Down);
-        }
-    }
-
-    /// Applies the settings of a new interface and of its base interface.
-    fn configure(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, owner: Owner<'_>) {
-        let dev = &self.conf.name;
-        let (more, family_dir): (&[_], _) = match self.conf.family {
-            Family::V4 => (&V4_SETTINGS, "ipv4"),
-            Family::V6 => (&V6_SETTINGS, "ipv6"),
-        };
-        for (family, key, value) in SETTINGS.iter().chain(more) {
-            let name = format_args!("net/{family}/conf/{dev}/{key}");
-            // A kernel without IPv6 has nothing to disable.
-            if let Err(error) = cx.system.set_sysctl(name, value)
-                && *family == "ipv4"
-                && shared.sysctl_errors.is_new(&error)
-            {
-                let error = error_text(&error);
-                log::warn!(
-                    target: "vrrp",
-                    "({}) cannot set {key} on {dev}: {error}; neighbors may learn a wrong Ethernet address",
-                    owner.name
-                );
-            }
-        }
-        let base = &self.conf.base;
-        if read_setting(cx, family_dir, base, "forwarding") == "1" {
-            let name = format_args!("net/{family_dir}/conf/{dev}/forwarding");
-            let _ = cx.system.set_sysctl(name, "1");
-        }
-        if self.conf.family == Family::V4 {
-            let interfaces = &shared.interfaces;
-            let lower = interfaces
-                .by_name(base)
-                .and_then(|base| base.lower(self.kind()));
-            let lower = lower.and_then(|lower| interfaces.get(lower));
-            self.lower = lower
-                .map(|lower| lower.name.clone())
-                .filter(|lower| lower != base);
-            suppress_base_arp(cx, shared, base);
-            if let Some(lower) = &self.lower {
-                suppress_base_arp(cx, shared, lower);
-            }
         }
     }
 
@@ -517,13 +501,27 @@ impl VirtualInterface {
             LinkState::Down => macvlan::set_down,
         };
         match request(cx, |batch| change(batch, index)) {
-            Ok(()) => self.up = state == LinkState::Up,
-            Err(Refusal { text, .. }) => {
+            Ok(()) => {
+                self.up = state == LinkState::Up;
+                self.allow();
+            }
+            Err(Refusal { errno, text }) => {
                 self.up = false;
                 let name = &self.conf.name;
+                // That the interface below is down or has been removed is noticed otherwise.
+                if state == LinkState::Up && errno != ENODEV && !ENETDOWN.contains(&errno) {
+                    self.refused = Some(text);
+                    return self.retry.fail(cx.now);
+                }
                 log::debug!(target: "vrrp", "cannot set {name} {state:?}: {text}");
             }
         }
+    }
+
+    /// Nothing is refused anymore.
+    fn allow(&mut self) {
+        self.refused = None;
+        self.retry.reset();
     }
 
     fn remove(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
