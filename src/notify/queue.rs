@@ -86,8 +86,8 @@ pub struct RunningScript {
     class: Class,
     /// When its state was superseded by a newer one, or by the end.
     superseded: Option<Instant>,
-    /// It was sent SIGTERM.
-    terminated: bool,
+    /// Why [`Queue::overdue`] returned it.
+    pub terminated: Option<&'static str>,
     /// Name of its object: `VI_1`.
     pub name: String,
     /// The keyword that configures it.
@@ -192,7 +192,7 @@ impl Queue {
             since: now,
             class,
             superseded: superseded.then_some(now),
-            terminated: false,
+            terminated: None,
             name: object.name.clone(),
             keyword: run.keyword,
             program: run.command.argv.first().cloned().unwrap_or_default(),
@@ -257,9 +257,17 @@ impl Queue {
         if now < self.time_limit(running) {
             return None;
         }
-        let running = running.clone();
+        let why = if self.shutdown.is_some() {
+            "vrrpd stops"
+        } else if now < running.since.after(TIME_LIMIT) {
+            "a newer state waits"
+        } else {
+            "it ran for 60 seconds and others wait"
+        };
+        let mut running = running.clone();
+        running.terminated = Some(why);
         let object = self.objects.iter_mut().find(|object| object.id == id)?;
-        object.running.as_mut()?.terminated = true;
+        object.running.as_mut()?.terminated = Some(why);
         if running.superseded.is_some() {
             object.skip_superseded();
         }
@@ -270,15 +278,17 @@ impl Queue {
     /// its object wait or, if no more may run at once, any script.
     fn first_blocking(&self) -> Option<(&RunningScript, QueueId)> {
         let full = self.running >= MAX_RUNNING && !self.ready.is_empty();
-        let ending = self
-            .objects
-            .iter()
-            .any(|object| object.running.as_ref().is_some_and(|r| r.terminated));
+        let ending = self.objects.iter().any(|object| {
+            object
+                .running
+                .as_ref()
+                .is_some_and(|r| r.terminated.is_some())
+        });
         let blocking = self.objects.iter().filter_map(|object| {
             let running = object
                 .running
                 .as_ref()
-                .filter(|running| !running.terminated)?;
+                .filter(|running| running.terminated.is_none())?;
             let wanted = !object.waiting.is_empty() || (full && !ending);
             wanted.then_some((running, object.id))
         });

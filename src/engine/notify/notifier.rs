@@ -142,12 +142,11 @@ impl Notifier {
                 name,
                 keyword,
                 program,
+                terminated,
                 ..
             } = script;
-            log::warn!(
-                target: "script",
-                "({name}) {keyword} {program} exceeded its time limit; terminated"
-            );
+            let why = terminated.unwrap_or_default();
+            log::warn!(target: "script", "({name}) {keyword} {program} terminated: {why}");
             let grace = match self.exit_since {
                 Some(_) => EXIT_GRACE,
                 None => GRACE,
@@ -194,12 +193,15 @@ impl Notifier {
             name,
             keyword,
             program,
+            terminated,
             ..
         }) = self.queue.ended(id)
         else {
             return;
         };
-        if how.is_success() {
+        if terminated.is_some() {
+            // That has been logged.
+        } else if how.is_success() {
             log::debug!(target: "script", "({name}) {keyword} {program} succeeded");
         } else {
             log::warn!(target: "script", "({name}) {keyword} {program} {how}");

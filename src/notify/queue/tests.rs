@@ -171,6 +171,8 @@ fn a_script_has_no_time_limit_until_something_waits_for_it() {
     assert_eq!(queue.overdue(at(59)), None);
     let (late, running) = queue.overdue(at(60)).expect("overdue");
     assert_eq!((late, &*running.program), (id, "slow"));
+    let why = Some("it ran for 60 seconds and others wait");
+    assert_eq!(running.terminated, why);
     assert_eq!(queue.overdue(at(61)), None, "told once");
     assert_eq!(queue.next_deadline(), None);
     queue.ended(id);
@@ -214,8 +216,11 @@ fn a_script_for_a_superseded_state_has_a_few_seconds_left() {
     );
     assert_eq!(queue.next_deadline(), Some(at(23)));
     assert_eq!(queue.overdue(at(22)), None);
-    assert_eq!(queue.overdue(at(23)).map(|(late, _)| late), Some(id));
-    queue.ended(id);
+    let (late, running) = queue.overdue(at(23)).expect("overdue");
+    let why = Some("a newer state waits");
+    assert_eq!((late, running.terminated), (id, why));
+    let ended = queue.ended(id).expect("it ran");
+    assert_eq!(ended.terminated, why, "logged already");
     assert_eq!(
         drain(&mut queue),
         ["lower", "fault", "any fault"],
@@ -276,7 +281,8 @@ fn at_shutdown_outdated_runs_are_skipped_and_slow_scripts_terminated() {
     let soon = at(10).after(SHUTDOWN_TIME_LIMIT);
     assert_eq!(queue.next_deadline(), Some(soon));
     assert_eq!(queue.overdue(at(10)), None);
-    assert_eq!(queue.overdue(soon).map(|(late, _)| late), Some(id));
+    let (late, running) = queue.overdue(soon).expect("overdue");
+    assert_eq!((late, running.terminated), (id, Some("vrrpd stops")));
     queue.ended(id);
     assert_eq!(start(&mut queue, soon)[0].1, "stop");
     assert_eq!(queue.next_deadline(), None);

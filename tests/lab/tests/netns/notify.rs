@@ -37,6 +37,8 @@ pub(crate) const TESTS: &[Test] = &[
         "hanging_notify_script_delays_neither_adverts_nor_shutdown",
         hangs,
     ),
+    Test::new("notify_script_that_is_terminated_is_logged_once", once)
+        .keepalived_fails("its scripts run in parallel"),
     Test::new(
         "notify_script_of_the_tutorials_sends_mail",
         everybodys_script,
@@ -503,6 +505,36 @@ fn hangs(ctx: &Ctx) -> Outcome {
     // It ignores SIGTERM and would keep running: its process group is killed only if the next run
     // waits for it.
     let _ = Command::new("kill").arg("-9").args(&pids).output();
+    Outcome::Passed
+}
+
+fn once(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let out = format!("{DIR}/once");
+    let slow = script("slow", &format!("echo $1 >> {out}\nexec sleep 1000"));
+    let inst = Inst::new(51, 200, "10.0.0.100/24")
+        .line(&format!("notify_backup \"{slow} backup\""))
+        .line(&format!("notify_master \"{slow} master\""))
+        .line("notify_stop /bin/true");
+    let conf = Conf::of(&[inst])
+        .global("script_user root")
+        .global("notify_supersede_timeout 0.1");
+    let mut run = ctx.daemon.start(&a, &conf);
+    wait_until(SOON, "the second script runs", || {
+        lines(&out) == ["backup", "master"]
+    });
+    run.term();
+    assert!(run.wait_exit(SOON).is_some(), "it ends");
+    let log = run.log();
+    let about = log.lines().filter_map(|line| line.split_once(" notify_"));
+    let about = about.filter(|(_, rest)| rest.contains(&slow));
+    let about: Vec<String> = about.map(|(_, rest)| rest.replace(&slow, "slow")).collect();
+    let want = [
+        "backup slow terminated: a newer state waits",
+        "master slow terminated: vrrpd stops",
+    ];
+    assert_eq!(about, want, "{log}");
     Outcome::Passed
 }
 
