@@ -63,6 +63,7 @@ impl Engine {
         }
         let configured = configured(&instances, &static_addresses);
         let continued = self.continued(&instances);
+        self.note_replaced(&instances, &continued);
         self.remove_missing(cx, &continued, &configured);
         self.shared.global = global;
         let tracked = TrackedObjects {
@@ -131,6 +132,18 @@ impl Engine {
             }
         }
         continued
+    }
+
+    /// Notes, for the log, which instances end only to start again.
+    fn note_replaced(&mut self, new: &[VrrpInstance], continued: &[Option<InstanceId>]) {
+        for (conf, _) in new.iter().zip(continued).filter(|(_, old)| old.is_none()) {
+            let mut old = self.routers.iter_mut();
+            let old =
+                old.find(|old| old.conf.name == conf.name && !continued.contains(&Some(old.id)));
+            if let Some(router) = old {
+                router.replaced = Some(router.difference(conf));
+            }
+        }
     }
 
     /// Instances that are no longer configured resign and clean up.

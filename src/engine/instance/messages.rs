@@ -172,7 +172,10 @@ impl Engine {
             Reason::SequenceExhausted => "AH sequence numbers are exhausted".into(),
             Reason::Recovered => "the cause of the fault is gone".into(),
             Reason::Shutdown if self.shared.stopping => "shutdown".into(),
-            Reason::Shutdown => "no longer configured".into(),
+            Reason::Shutdown => match router.replaced {
+                Some(what) => format!("starts again because its {what} changed"),
+                None => "no longer configured".into(),
+            },
         }
     }
 }

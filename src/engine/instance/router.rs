@@ -138,6 +138,8 @@ pub(crate) struct Router {
     pub(crate) transitions: LogLimit<60>,
     /// Notifications of adverts of lower priority.
     pub(crate) lower_prio: LogLimit<10>,
+    /// What a reload changed, so that this instance ends and another of its name starts.
+    pub(crate) replaced: Option<&'static str>,
 }
 
 impl Router {
@@ -177,6 +179,7 @@ impl Router {
             notices: LogLimit::default(),
             transitions: LogLimit::default(),
             lower_prio: LogLimit::default(),
+            replaced: None,
             conf,
         }
     }
@@ -188,6 +191,20 @@ impl Router {
             && own.family == conf.family
             && own.interface == conf.interface
             && own.vmacs == conf.vmacs
+    }
+
+    /// Why `conf`, of the same name, describes another virtual router, for a message.
+    pub(crate) fn difference(&self, conf: &VrrpInstance) -> &'static str {
+        let own = &self.conf;
+        if own.vrid != conf.vrid {
+            "virtual_router_id"
+        } else if own.interface != conf.interface {
+            "interface"
+        } else if own.vmacs != conf.vmacs {
+            "use_vmac"
+        } else {
+            "address family"
+        }
     }
 
     /// Takes the configuration of the same virtual router after a reload, and removes from the

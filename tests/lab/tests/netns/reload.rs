@@ -130,7 +130,8 @@ fn removed_and_new(ctx: &Ctx) -> Outcome {
         p.a.has("10.0.0.110")
     });
     p.assert_undisturbed(VIP, INTERVAL, 30 * MS, since);
-    let at = p.run_a.reload(&Conf::of(&[kept]).text());
+    let kept = Conf::of(&[kept]);
+    let at = p.run_a.reload(&kept.text());
     wait_until(SOON, "the address of the removed one goes", || {
         !p.a.has("10.0.0.110")
     });
@@ -139,6 +140,19 @@ fn removed_and_new(ctx: &Ctx) -> Outcome {
     assert_eq!(last.priority, 0, "the removed instance resigns");
     assert!(p.a.has(VIP));
     assert!(p.run_a.log().contains("no longer configured"));
+    p.a.ip("link add d0 type veth peer name d1");
+    p.a.ip("link set d0 up");
+    let other = kept.text().replace("interface eth0", "interface d0");
+    let gone = p.run_a.log_len();
+    p.run_a.reload(&other);
+    p.run_a
+        .reload(&other.replace("virtual_router_id 51", "virtual_router_id 53"));
+    let says = |text: &str| p.run_a.log_from(gone).contains(text);
+    for what in ["interface", "virtual_router_id"] {
+        let line = format!("(VI_51) Stopped: starts again because its {what} changed");
+        wait_until(SOON, &line, || says(&line));
+    }
+    assert!(!says("no longer configured"));
     Outcome::Passed
 }
 
