@@ -239,10 +239,19 @@ fn an_unreadable_configuration_gives_exit_code_6() {
 }
 
 #[test]
-fn testing_a_missing_configuration_gives_exit_code_4() {
-    let output = vrrpd("-t -f /nowhere/vrrpd.conf");
-    assert_eq!(code(&output), 4);
-    assert!(stderr(&output).contains("/nowhere/vrrpd.conf"));
+fn testing_a_missing_configuration_gives_the_exit_code_of_keepalived() {
+    for (options, want) in [
+        ("/nowhere/vrrpd.conf", 0),
+        ("/nowhere/vrrpd.conf --config-test-strict", 4),
+        ("/dev/null", 4),
+    ] {
+        let output = vrrpd(&format!("-t -f {options}"));
+        assert_eq!(code(&output), want, "{options}");
+        assert!(
+            stderr(&output).contains("cannot read the configuration /"),
+            "{options}"
+        );
+    }
 }
 
 #[test]
@@ -335,11 +344,11 @@ fn the_report_of_a_configuration_test_goes_to_stderr_or_a_file() {
     let files = Files::new("cli-report");
     let report = files.path("report");
     for (name, line, want) in [
-        ("standard error", String::new(), (4, true, false)),
+        ("standard error", String::new(), (0, true, false)),
         (
             "a file",
             format!("--config-test={report}"),
-            (4, false, true),
+            (0, false, true),
         ),
         (
             "a file that cannot be written",
@@ -562,7 +571,7 @@ fn called_keepalived_its_configuration_is_the_default() {
         return;
     }
     let output = Command::new(&program).arg("-t").output().expect("runs");
-    assert_eq!(code(&output), 4);
+    assert_eq!(code(&output), 0);
     let want = "cannot read the configuration /etc/keepalived/keepalived.conf: ";
     assert!(stderr(&output).contains(want), "{}", stderr(&output));
 }

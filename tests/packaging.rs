@@ -320,6 +320,13 @@ fn openrc_checks_the_configuration_before_start_and_restart() {
             (false, "virtual_router_id"),
         ),
         (
+            "restart without a file",
+            "stop_pre",
+            "restart",
+            &missing,
+            (false, "no such file"),
+        ),
+        (
             "stop with a broken file",
             "stop_pre",
             "stop",

@@ -289,7 +289,7 @@ impl Lowering<'_> {
                         vmac.base
                     );
                     let help = "write another MAC address in `use_vmac` of one of them";
-                    self.warn_with_help(*span, message, help);
+                    self.tolerated_with_help(*span, message, help);
                 }
             }
             let mut reported = false;
