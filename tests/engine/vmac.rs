@@ -566,3 +566,35 @@ fn instance_whose_vmac_cannot_be_set_up_is_in_fault_until_a_retry_succeeds() {
     let found = log.iter().filter(|line| changes.contains(&line.as_str()));
     assert_eq!(found.collect::<Vec<_>>(), changes, "{log:?}");
 }
+
+#[test]
+fn vmac_that_is_removed_again_and_again_is_left_alone_for_a_while() {
+    let mut kernel = eth0();
+    let mut engine = engine(vec![vmac_instance(100)]);
+    start(&mut engine, &mut kernel, at(0));
+    // That it was there for seconds does not prolong the fight.
+    run(&mut engine, &mut kernel, at(5000));
+    assert_eq!(states(&engine), [VrrpState::Master]);
+    kernel.take_log();
+    for ms in 5000..7000 {
+        if let Some((index, _)) = macvlan(&kernel) {
+            kernel.drop_link(index);
+        }
+        kernel.deliver(&mut engine, at(ms));
+        run(&mut engine, &mut kernel, at(ms + 1));
+    }
+    let created = |kernel: &mut Kernel| {
+        let log = kernel.take_log();
+        let lines = log.iter().filter(|line| line.starts_with("macvlan"));
+        lines.count()
+    };
+    assert_eq!(created(&mut kernel), 8);
+    assert_eq!(states(&engine), [VrrpState::Fault]);
+    // Nothing is tried before the hold is over.
+    run(&mut engine, &mut kernel, at(15_000));
+    assert_eq!(created(&mut kernel), 0);
+    run(&mut engine, &mut kernel, at(18_000));
+    assert_eq!(created(&mut kernel), 1);
+    assert_eq!(states(&engine), [VrrpState::Master]);
+    assert!(kernel.has(VIP));
+}

@@ -207,7 +207,10 @@ fn explain_missing(router: &Router, interfaces: &Interfaces) -> String {
 /// What another program keeps removing.
 fn explain_lost(router: &Router) -> String {
     let (addresses, routes) = (&router.addresses.repairs, &router.routes.repairs);
-    let (limit, what) = if addresses.is_held() {
+    let (limit, what) = if let Some(vmac) = router.held_vmac() {
+        let name = &vmac.conf.name;
+        (&vmac.repairs, Some(format!("VMAC interface {name}")))
+    } else if addresses.is_held() {
         let address = router.addresses.get(addresses.contested);
         (addresses, address.map(|address| address.cidr.to_string()))
     } else {

@@ -334,6 +334,11 @@ impl Router {
         self.vmacs.first()?.index
     }
 
+    /// The virtual interface that another program keeps removing, after a lost fight.
+    pub(crate) fn held_vmac(&self) -> Option<&VirtualInterface> {
+        self.vmacs.iter().find(|vmac| vmac.repairs.is_held())
+    }
+
     /// The virtual interface without which it cannot run: its own does not exist, or the kernel
     /// refuses to set one up.
     pub(crate) fn failed_vmac(&self) -> Option<&VirtualInterface> {
@@ -387,6 +392,9 @@ impl Router {
                 }
                 Some(_) => {}
             }
+        }
+        if self.held_vmac().is_some() {
+            return Readiness::Missing(Reason::RemovedExternally);
         }
         if self.failed_vmac().is_some() {
             return Readiness::Missing(Reason::InterfaceMissing);

@@ -59,7 +59,7 @@ pub(crate) struct VirtualInterface {
     created: bool,
     /// Another program may remove it whenever it appears, or the kernel may not create what was
     /// requested.
-    repairs: RepairLimit,
+    pub(crate) repairs: RepairLimit,
     /// The VRF that the kernel did not let it join (`None`: leave) the last time.
     refused_vrf: Option<Option<IfIndex>>,
     /// Why it does not exist, as last logged, or why it cannot be set up.
@@ -427,8 +427,9 @@ impl VirtualInterface {
         };
         match request(cx, |batch| macvlan::create(batch, &new)) {
             Ok(()) => {
-                self.created = true;
-                if !is_logged(self.repairs.repaired(cx.now)) {
+                // The first creation repairs nothing.
+                let repairs = core::mem::replace(&mut self.created, true);
+                if repairs && !is_logged(self.repairs.repaired(cx.now)) {
                     return Support::Present;
                 }
                 match conf.mac() {
