@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 
 use super::open_file;
+use crate::types::sorted;
 
 /// Number of bytes read from a tracked file.
 const MAX_FILE: u64 = 4096;
@@ -56,7 +57,7 @@ impl FileWatch {
                 let _ = self.add(&real);
             }
         }
-        self.names.sort();
+        self.names = sorted(core::mem::take(&mut self.names));
         self.names.dedup();
         for unused in old.iter().filter(|old| !self.dirs.contains(old)) {
             if let Some(inotify) = &self.inotify {

@@ -59,25 +59,21 @@ impl config::Host for Host {
     }
 
     fn glob(&self, pattern: &str) -> Vec<String> {
-        // As in a shell: `*` matches neither `/` nor a leading dot.
-        let options = glob::MatchOptions {
-            case_sensitive: true,
-            require_literal_separator: true,
-            require_literal_leading_dot: true,
-        };
-        let Ok(paths) = glob::glob_with(pattern, options) else {
-            return Vec::new();
-        };
-        let plain = |path: &String| {
+        let mut found = vec![String::from(if pattern.starts_with('/') {
+            "/"
+        } else {
+            ""
+        })];
+        for part in pattern.split('/').filter(|part| !part.is_empty()) {
+            found = matches_below(&found, part);
+        }
+        found.retain(|path| {
             let data = fs::metadata(path);
             data.is_ok_and(|data| data.is_file() && data.mode() & 0o111 == 0)
-        };
-        let found: Vec<String> = paths
-            .filter_map(|path| path.ok()?.into_os_string().into_string().ok())
-            .filter(plain)
-            .take(MAX_MATCHES)
-            .collect();
-        sorted(found)
+        });
+        found = sorted(found);
+        found.truncate(MAX_MATCHES);
+        found
     }
 
     fn env(&self, name: &str) -> Option<String> {
@@ -153,6 +149,39 @@ pub(super) fn own_user() -> User {
 fn host_name() -> String {
     let name = unistd::gethostname().unwrap_or_default();
     name.to_string_lossy().into_owned()
+}
+
+/// The files in these directories whose names match one part of a pattern, as in a shell: `*` does not
+/// match a leading dot.
+fn matches_below(dirs: &[String], part: &str) -> Vec<String> {
+    let join = |dir: &str, name: &str| match dir {
+        "" | "/" => format!("{dir}{name}"),
+        _ => format!("{dir}/{name}"),
+    };
+    if !part.contains(['*', '?', '[']) {
+        return dirs.iter().map(|dir| join(dir, part)).collect();
+    }
+    let Ok(pattern) = glob::Pattern::new(part) else {
+        return Vec::new();
+    };
+    let options = glob::MatchOptions {
+        require_literal_leading_dot: true,
+        ..glob::MatchOptions::new()
+    };
+    let mut found = Vec::new();
+    for dir in dirs {
+        let Ok(entries) = fs::read_dir(if dir.is_empty() { "." } else { dir }) else {
+            continue;
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let name = name
+                .to_str()
+                .filter(|name| pattern.matches_with(name, options));
+            found.extend(name.map(|name| join(dir, name)));
+        }
+    }
+    found
 }
 
 /// Sets `router_id`, `smtp_helo_name` and `notification_email_from` from the host name, where the
@@ -289,6 +318,7 @@ mod tests {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("chmod");
         }
         fs::create_dir(scratch.path("d.conf")).expect("mkdir");
+        fs::write(scratch.path("d.conf/inner.conf"), "").expect("write");
 
         let host = Host::default();
         let names = |pattern: &str| {
@@ -301,6 +331,9 @@ mod tests {
         assert_eq!(names("?.txt"), [""; 0]);
         assert_eq!(names("other.txt"), ["other.txt"]);
         assert_eq!(names("[broken"), [""; 0]);
+        assert_eq!(names("d.*/i*.conf"), ["inner.conf"]);
+        assert_eq!(names("*/../a.conf"), ["a.conf"]);
+        assert_eq!(names(".*.conf"), [".hidden.conf"]);
     }
 
     #[test]

@@ -29,6 +29,7 @@ use crate::config::capability::{Capability, Need, Needs};
 use crate::config::model::{ProcessSettings, User};
 use crate::engine::system::errno_text;
 use crate::sys::caps::{self, Cap, CapSet, Caps};
+use crate::types::sorted;
 
 /// Whether an execve of this program gets back what was given up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -269,14 +270,18 @@ impl Files {
         let mut programs = Vec::new();
         config.each_program(&mut |_, command| {
             if let Some(path) = command.argv.first() {
-                programs.push((PathBuf::from(path), command.user));
+                let User { uid, gid } = command.user;
+                programs.push((PathBuf::from(path), uid, gid));
             }
         });
-        programs.sort_by(|a, b| (&a.0, a.1.uid).cmp(&(&b.0, b.1.uid)));
+        let mut programs = sorted(programs);
         programs.dedup();
         Files {
             replaced: replaced.chain(pid_file.map(Path::to_owned)).collect(),
-            programs,
+            programs: programs
+                .into_iter()
+                .map(|(path, uid, gid)| (path, User { uid, gid }))
+                .collect(),
         }
     }
 
