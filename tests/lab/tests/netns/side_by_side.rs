@@ -89,7 +89,7 @@ struct Life {
 /// Log lines without time, level and what changes from run to run.
 fn phrases(daemon: &Daemon, log: &str) -> Vec<String> {
     let text = |line: &str| match daemon {
-        Daemon::Keepalived => line.splitn(2, " 20").nth(1).and_then(|rest| {
+        Daemon::Keepalived => line.split_once(" 20").and_then(|(_, rest)| {
             let (_, text) = rest.split_once(": ")?;
             Some(text.to_owned())
         }),
