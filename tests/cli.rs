@@ -328,6 +328,9 @@ fn a_configuration_test_has_the_recorded_exit_codes() {
             reason,
             "{name}: a difference has a reason"
         );
+        if !cfg!(feature = "lvs") && text.contains("virtual_server") {
+            continue;
+        }
         fs::write(files.path("conf"), text).expect("write");
         let output = vrrpd(&format!("-t -f {}", files.path("conf")));
         if code(&output).to_string() != want {
