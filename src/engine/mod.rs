@@ -216,7 +216,10 @@ impl Engine {
         let start = cx.system.clock();
         for _ in 0..TimerKey::count(self.routers.len()) {
             match self.shared.timers.first() {
-                Some((at, key)) if at <= now => self.expire_timer(cx, key),
+                Some((at, key)) if at <= now => {
+                    self.expire_timer(cx, key);
+                    self.shared.timers.postpone(key, now);
+                }
                 Some(_) | None => break,
             }
             idle = false;

@@ -3,6 +3,8 @@
 //! Every advert of a peer moves one deadline, up to 25,000 times a second: this takes O(log n), and
 //! nothing is allocated after [`Timers::new`].
 
+use core::time::Duration;
+
 use crate::types::{InstanceId, Instant};
 
 /// One deadline for each of the keys `0..n`.
@@ -36,6 +38,14 @@ impl Timers {
             self.sift_up(index);
         } else if new > old {
             self.sift_down(index);
+        }
+    }
+
+    /// Postpones the deadline of `key` until after `now`, so that those of other keys that are due
+    /// come first: one instance may have more announcements due than it sends per call.
+    pub(crate) fn postpone(&mut self, key: usize, now: Instant) {
+        if self.due(key) <= now {
+            self.set(key, Some(now.after(Duration::from_nanos(1))));
         }
     }
 

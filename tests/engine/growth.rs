@@ -253,3 +253,22 @@ fn many_routes_delay_no_advert() {
     assert_eq!(kernel.routes.len(), 0);
     assert_on_time(&kernel, 8, at(0), at(5000));
 }
+
+#[test]
+fn announcements_of_many_addresses_take_many_turns() {
+    let mut kernel = eth0();
+    let mut engine = Engine::new(config(MANY), Options::default());
+    start(&mut engine, &mut kernel, at(0));
+    let (mut most, mut now) = (0, at(0));
+    while now < at(8000) {
+        let before = kernel.frames;
+        if !engine.has_more() {
+            now = engine.next_deadline().expect("adverts").max(now);
+        }
+        engine.expire(now, &mut kernel);
+        most = most.max(kernel.frames - before);
+        kernel.deliver(&mut engine, now);
+    }
+    assert!(kernel.frames > MANY, "{} announced", kernel.frames);
+    assert!(most <= 256, "{most} in one turn, of two instances");
+}
