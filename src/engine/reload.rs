@@ -56,10 +56,8 @@ impl Engine {
             ..
         } = config;
         self.emit_all_logs_and_notifications(cx);
-        for kind in &self.shared.no_links {
-            for conf in &mut instances {
-                vmac::strip_vmacs(conf, kind);
-            }
+        for conf in &mut instances {
+            vmac::strip_vmacs(conf, &self.shared.no_links);
         }
         let configured = configured(&instances, &static_addresses);
         let continued = self.continued(&instances);

@@ -214,7 +214,7 @@ fn interface_with_the_vmac_name_that_is_no_macvlan_is_left_alone() {
 #[test]
 fn vmac_without_macvlan_in_the_kernel_uses_the_interface_mac() {
     let mut kernel = eth0();
-    kernel.no_links = Some("macvlan");
+    kernel.no_links = vec!["macvlan"];
     let mut engine = engine(vec![vmac_instance(100)]);
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(400));
@@ -516,7 +516,7 @@ fn ipvlan_is_always_up_and_adverts_leave_by_the_interface() {
 #[test]
 fn addresses_are_on_the_interface_if_the_kernel_has_no_ipvlan() {
     let mut kernel = eth0();
-    kernel.no_links = Some("ipvlan");
+    kernel.no_links = vec!["ipvlan"];
     let mut conf = vmac_instance(100);
     conf.vmacs[0].link = VirtualLink::Ipvlan(0);
     conf.vmacs[0].role = VmacRole::XmitBase;
@@ -531,6 +531,51 @@ fn addresses_are_on_the_interface_if_the_kernel_has_no_ipvlan() {
     let on = |addr: &str| kernel.addrs.iter().find(|one| one.cidr == cidr(addr));
     assert_eq!(on(VIP).map(|one| one.index), Some(2));
     assert_eq!(on("192.0.2.101/32").map(|one| one.index), Some(10));
+}
+
+/// The message about it appears once for all instances, because the kernel is asked once.
+#[test]
+fn missing_types_of_virtual_interfaces_are_requested_once_for_all_instances() {
+    let mut kernel = eth0();
+    kernel.no_links = vec!["macvlan", "ipvlan"];
+    let numbered = |vrid: u8, link| {
+        let name = format!("vrrp.{vrid}");
+        let mut conf = vmac_instance(100);
+        conf.vrid = vrrpd::types::Vrid::new(vrid).expect("a VRID");
+        conf.vmacs[0].name = ifname(&name);
+        conf.vmacs[0].link = link;
+        conf.vips = vec![address(&format!("192.0.2.{vrid}/32"), &name)];
+        conf
+    };
+    let mut engine = engine(vec![
+        numbered(7, VirtualLink::Macvlan(VMAC)),
+        numbered(8, VirtualLink::Macvlan(Mac([0, 0, 0x5e, 0, 1, 8]))),
+        numbered(9, VirtualLink::Ipvlan(0)),
+        numbered(10, VirtualLink::Ipvlan(0)),
+    ]);
+    start(&mut engine, &mut kernel, at(0));
+    let log = kernel.take_log();
+    let refused: Vec<_> = log
+        .iter()
+        .filter(|line| line.ends_with("refused"))
+        .collect();
+    assert_eq!(refused, ["macvlan vrrp.7 refused", "ipvlan vrrp.9 refused"]);
+    run(&mut engine, &mut kernel, at(500));
+    assert_eq!(states(&engine), [VrrpState::Master; 4]);
+    let on_eth0 = |addr: &str| {
+        let mut all = kernel.addrs.iter();
+        all.any(|one| one.cidr == cidr(addr) && one.index == 2)
+    };
+    assert!(
+        [
+            "192.0.2.7/32",
+            "192.0.2.8/32",
+            "192.0.2.9/32",
+            "192.0.2.10/32"
+        ]
+        .iter()
+        .all(|addr| on_eth0(addr))
+    );
 }
 
 /// Another macvlan on the interface has the same Ethernet address and is up.

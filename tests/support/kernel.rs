@@ -84,7 +84,7 @@ pub struct Kernel {
     /// A kernel without nftables.
     pub no_netfilter: bool,
     /// A kernel without virtual interfaces of this type.
-    pub no_links: Option<&'static str>,
+    pub no_links: Vec<&'static str>,
     /// Macvlans are attached to this interface instead of that of the request.
     pub wrong_base: Option<u32>,
     /// Interfaces cannot join a VRF.

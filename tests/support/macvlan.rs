@@ -47,7 +47,8 @@ impl Kernel {
                 _ => {}
             }
         }
-        if self.no_links == Some(kind) {
+        if self.no_links.contains(&kind) {
+            self.log.push(format!("{kind} {name} refused"));
             return EOPNOTSUPP;
         }
         if self.links.iter().any(|link| link.name == name) {

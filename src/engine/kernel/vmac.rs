@@ -75,7 +75,7 @@ enum LinkState {
     Down,
 }
 
-/// What to do about a virtual interface.
+/// The next step for a virtual interface.
 enum Need {
     Nothing,
     Create(IfIndex),
@@ -89,7 +89,7 @@ enum Need {
     NameTaken,
 }
 
-/// What virtual interfaces need to know about their instance.
+/// The settings of an instance that its virtual interfaces depend on.
 #[derive(Clone, Copy)]
 struct Owner<'a> {
     name: &'a str,
@@ -100,19 +100,17 @@ impl Engine {
     /// Creates the missing virtual interfaces and removes the wrong ones, as far as their base
     /// interfaces exist. The result shows in the interfaces with the kernel's next netlink events.
     pub(crate) fn refresh_vmacs(&mut self, cx: &mut Cx<'_>) {
-        let mut unsupported = None;
+        let known = self.shared.no_links.len();
         for router in self.routers.iter_mut() {
             let is_master = router.is_master();
             let name = router.conf.name.as_str();
             let owner = Owner { name, is_master };
             for vmac in &mut router.vmacs {
-                if vmac.refresh(cx, &mut self.shared, owner) == Support::None {
-                    unsupported = Some(vmac.conf.link.kind());
-                }
+                vmac.refresh(cx, &mut self.shared, owner);
             }
         }
-        if let Some(kind) = unsupported {
-            self.disable_vmacs(cx, kind);
+        if self.shared.no_links.len() > known {
+            self.disable_vmacs(cx);
         }
         self.schedule_vmacs(cx.now);
     }
@@ -151,12 +149,14 @@ impl Engine {
         self.restore_base_settings(cx);
     }
 
-    /// The kernel has no virtual interfaces of this type.
-    fn disable_vmacs(&mut self, cx: &mut Cx<'_>, kind: &'static str) {
-        self.shared.no_links.push(kind);
+    /// Configures the instances without the types of virtual interfaces that the kernel has not.
+    fn disable_vmacs(&mut self, cx: &mut Cx<'_>) {
+        let kinds = &self.shared.no_links;
         for router in self.routers.iter_mut() {
-            if strip_vmacs(&mut router.conf, kind) {
-                router.vmacs.retain(|vmac| vmac.conf.link.kind() != kind);
+            if strip_vmacs(&mut router.conf, kinds) {
+                router
+                    .vmacs
+                    .retain(|vmac| !kinds.contains(&vmac.conf.link.kind()));
                 router.reset_addresses();
             }
         }
@@ -175,13 +175,6 @@ impl Engine {
         self.shared.dirty |= all.any(|vmac| cx.is_due(vmac.next_deadline()));
         self.schedule_vmacs(cx.now.after(DOWN_INTERVAL));
     }
-}
-
-/// Whether the kernel has virtual interfaces of a type.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Support {
-    Present,
-    None,
 }
 
 impl Router {
@@ -236,7 +229,7 @@ impl VirtualInterface {
         self.index.is_some() && self.refused.is_some()
     }
 
-    /// What is wrong with it, as a clause.
+    /// Its defect, as a clause for a message.
     pub(crate) fn problem(&self) -> String {
         let (name, index) = (&self.conf.name, self.index);
         match &self.refused {
@@ -269,7 +262,7 @@ impl VirtualInterface {
         LinkKind::new(self.conf.link.kind())
     }
 
-    fn refresh(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, owner: Owner<'_>) -> Support {
+    fn refresh(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, owner: Owner<'_>) {
         self.repairs.end_hold(cx.now);
         self.retry.take_due(cx.now);
         let interfaces = &shared.interfaces;
@@ -293,9 +286,8 @@ impl VirtualInterface {
             }
             Need::SetVrf(vrf) => self.set_vrf(cx, vrf),
             Need::Create(base) => {
-                let group = interfaces.get(base).map_or(0, |base| base.group);
                 if self.may_repair(cx.now) {
-                    return self.create(cx, owner, base, group);
+                    self.create(cx, shared, owner, base);
                 }
             }
             Need::Adopt(index, state) => self.adopt(cx, shared, owner, index, state),
@@ -321,7 +313,6 @@ impl VirtualInterface {
                 self.log_refused(owner, why);
             }
         }
-        Support::Present
     }
 
     /// It was removed by another program, or is not what was requested. The instance is in FAULT
@@ -415,9 +406,13 @@ impl VirtualInterface {
         }
     }
 
-    fn create(&mut self, cx: &mut Cx<'_>, owner: Owner<'_>, base: IfIndex, group: u32) -> Support {
+    fn create(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, owner: Owner<'_>, base: IfIndex) {
         let conf = &self.conf;
         let (name, link) = (conf.name.as_str(), conf.link);
+        if shared.no_links.contains(&link.kind()) {
+            return;
+        }
+        let group = shared.interfaces.get(base).map_or(0, |base| base.group);
         let group = conf.group.unwrap_or(group);
         let new = NewLink {
             name,
@@ -430,7 +425,7 @@ impl VirtualInterface {
                 // The first creation repairs nothing.
                 let repairs = core::mem::replace(&mut self.created, true);
                 if repairs && !is_logged(self.repairs.repaired(cx.now)) {
-                    return Support::Present;
+                    return;
                 }
                 match conf.mac() {
                     Some(mac) => log::info!(
@@ -459,11 +454,10 @@ impl VirtualInterface {
                     "{keyword} is not possible, all instances use the Ethernet addresses of their \
                      interfaces: this kernel has no {kind}s ({text}; OpenWrt: kmod-{kind})"
                 );
-                return Support::None;
+                shared.no_links.push(kind);
             }
             Err(Refusal { text, .. }) => self.log_refused(owner, text),
         }
-        Support::Present
     }
 
     /// It exists: takes it over and applies its settings.
@@ -554,12 +548,12 @@ impl VirtualInterface {
     }
 }
 
-/// Configures an instance without virtual interfaces of a type; returns whether it had any.
-pub(crate) fn strip_vmacs(conf: &mut VrrpInstance, kind: &str) -> bool {
+/// Configures an instance without virtual interfaces of some types; returns whether it had any.
+pub(crate) fn strip_vmacs(conf: &mut VrrpInstance, kinds: &[&'static str]) -> bool {
     let before = conf.vmacs.len();
     let (vips, excluded) = (&mut conf.vips, &mut conf.excluded_vips);
     conf.vmacs.retain(|vmac| {
-        let stays = vmac.link.kind() != kind;
+        let stays = !kinds.contains(&vmac.link.kind());
         for address in vips.iter_mut().chain(&mut *excluded) {
             if !stays && address.dev == vmac.name {
                 address.dev.clone_from(&vmac.base);
