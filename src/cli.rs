@@ -314,7 +314,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     decide(options)
 }
 
-/// The option with this long name, or whose name alone begins with it, as for getopt_long(3).
+/// The option with this long name, or the only one whose name starts with it, as for getopt_long(3).
 ///
 /// # Errors
 /// Several names begin with it.

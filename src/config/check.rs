@@ -101,7 +101,7 @@ impl Checker<'_> {
                 .report_with_help(Severity::Note, node.keyword.span, message, help);
         }
         match &node.block {
-            // What stands in a block that is not valid is not a missing argument too.
+            // A block that is not valid is reported once, not also as a missing argument.
             Some(block) if matches!(keyword.body, Body::None) && node.args.is_empty() => {
                 self.ignored_block(keyword, block.open);
                 return false;

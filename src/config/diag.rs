@@ -121,7 +121,7 @@ pub(crate) enum Recurring {
     RulePriority,
 }
 
-/// What does not exist because of a mistake that was reported.
+/// An object that does not exist because of a mistake that was reported.
 #[derive(Clone, Debug)]
 struct Consequence {
     cause: DiagId,

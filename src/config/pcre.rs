@@ -35,7 +35,7 @@ pub(super) struct Unsupported {
 }
 
 impl Unsupported {
-    /// What to write instead.
+    /// Advice: a pattern to write instead.
     pub(super) fn help(&self) -> &'static str {
         match self.what {
             "a possessive quantifier" => "write it without the second `+`",

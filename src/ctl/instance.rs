@@ -215,7 +215,7 @@ fn addresses(page: &mut Page, instance: &Instance<'_>) {
     page.list(&"Virtual Rules :", &instance.rules);
 }
 
-/// What distinguishes the socket that receives an instance's adverts.
+/// Identity of the socket that receives an instance's adverts.
 fn socket<'a>(instance: &Instance<'a>) -> (&'a IfName, Family, bool, bool) {
     let conf = instance.conf;
     let unicast = matches!(conf.transport, Transport::Unicast { .. });

@@ -118,7 +118,7 @@ pub struct Queue {
     event: u32,
     /// When the daemon started to stop.
     shutdown: Option<Instant>,
-    /// How long a script may run after its state was superseded.
+    /// Time that a script may run after its state was superseded.
     pub superseded_limit: Duration,
 }
 
@@ -275,7 +275,7 @@ impl Queue {
     }
 
     /// Of the scripts that something waits for, the one whose time limit is first: more scripts of
-    /// its object wait or, if no more may run at once, any script.
+    /// its object wait or, if as many run as may, any script.
     fn first_blocking(&self) -> Option<(&RunningScript, QueueId)> {
         let full = self.running >= MAX_RUNNING && !self.ready.is_empty();
         let ending = self.objects.iter().any(|object| {

@@ -42,7 +42,7 @@ pub struct Settings {
     pub facility: Option<u8>,
     /// `-g`.
     pub file: Option<PathBuf>,
-    /// Decides on the program that syslog is told.
+    /// Chooses the program name for syslog.
     pub called_as: CalledAs,
 }
 
@@ -227,8 +227,8 @@ impl fmt::Display for Line {
     }
 }
 
-/// The program that syslog is told, from the target of a line. keepalived is several processes, and
-/// log rules tell them apart.
+/// The program name for syslog, from the target of a line. keepalived is several processes, and
+/// log rules select by their names.
 fn tag(called_as: CalledAs, target: &str) -> &'static str {
     let is_of = |rooms: &[&str]| rooms.iter().any(|room| target.starts_with(room));
     match called_as {

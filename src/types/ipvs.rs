@@ -113,7 +113,7 @@ pub struct Service {
     pub granularity: u32,
     /// One-packet scheduling of UDP.
     pub one_packet: bool,
-    /// Clients are told apart by the Call-ID of SIP (persistence engine `sip`).
+    /// Clients are distinguished by the Call-ID of SIP (persistence engine `sip`).
     pub sip: bool,
     /// Scheduler flags 1 to 3, flag 1 in the lowest bit.
     pub flags: u8,

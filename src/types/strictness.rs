@@ -1,4 +1,4 @@
-//! How `-t` judges a configuration.
+//! The strictness of `-t`.
 
 /// How strict a configuration test is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

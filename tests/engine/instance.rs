@@ -15,7 +15,7 @@ use vrrpd::types::{IfIndex, Mac, Priority, VrrpState};
 
 const VIP: &str = "192.0.2.100/32";
 
-fn state(engine: &Engine, name: &str) -> VrrpState {
+pub(super) fn state(engine: &Engine, name: &str) -> VrrpState {
     let mut all = engine.instances();
     all.find(|(known, ..)| *known == name)
         .map(|(_, state, _)| state)

@@ -1,19 +1,12 @@
 //! Multicast and unicast: which instance an advert is for, and where adverts are sent.
 
+use super::instance::state;
 use crate::support::kernel::{advert, at, engine, eth0, ifname, instance, receive, run, start};
 use vrrpd::config::model::{Config, Peer, Transport, VrrpInstance};
-use vrrpd::engine::Engine;
 use vrrpd::engine::system::{Listener, Protocol};
 use vrrpd::types::{Family, IfIndex, IfName, VrrpState};
 
 const VIP: &str = "192.0.2.100/32";
-
-fn state(engine: &Engine, name: &str) -> VrrpState {
-    let mut all = engine.instances();
-    all.find(|(known, ..)| *known == name)
-        .map(|(_, state, _)| state)
-        .expect("it is configured")
-}
 
 fn unicast(peers: &[&str]) -> Transport {
     let peer = |text: &&str| Peer {

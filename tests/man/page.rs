@@ -150,7 +150,7 @@ fn support(out: &mut String) {
     }
 }
 
-/// How much of a keyword is supported, and why no more.
+/// The extent to which a keyword is supported, with the reason for a limit.
 fn degree(row: &Keyword) -> String {
     match row.support {
         Support::Supported | Support::NotBuilt(_) if row.partial.is_empty() => "full".to_owned(),

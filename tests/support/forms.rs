@@ -22,7 +22,7 @@ use vrrpd::config::{Access, Host, Loaded, Program, Severity, load};
 
 use super::model_text;
 
-/// A form, with the configuration it stands in.
+/// A form, with the configuration that contains it.
 struct Form {
     /// Section and text, for messages.
     name: String,

@@ -30,11 +30,11 @@ pub(super) struct ScriptDefaults {
 
 /// A program that others can change.
 struct Exposed {
-    /// What they can change: the program, or a directory or link on the way to it.
+    /// The path that other users can change: the program, or a directory or link on the way to it.
     part: String,
     /// The rights it runs with.
     rights: &'static str,
-    /// How to report that it is not run.
+    /// Severity of the report that it is not run.
     severity: Severity,
 }
 

@@ -60,7 +60,7 @@ impl Lowering<'_> {
             vrid,
             strict,
         };
-        // Where addresses without `dev` go.
+        // The interface of addresses without `dev`.
         let default = self.defaults.interface.clone();
         let own = Some(&interface).filter(|name| **name != IfName::default());
         let dev = own.or(default.as_ref()).unwrap_or(&interface);
@@ -229,7 +229,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// What an instance without interface does not have, and where its addresses go.
+    /// Reports settings that need an interface, and where addresses without `dev` are added.
     fn report_without_interface(&mut self, name: &str, fields: &Fields<'_>) {
         if let Some(node) = fields.last("use_vmac") {
             let message =

@@ -261,7 +261,7 @@ impl Lowering<'_> {
                 let VrrpInstance { name, vrid, .. } = &instance;
                 let at = self.sources.locate(*first, span);
                 let message = format!(
-                    "adverts do not tell instance `{name}` from the instance on {at}: both have virtual_router_id {vrid} on {}; left out",
+                    "adverts of instance `{name}` cannot be distinguished from those of the instance on {at}: both have virtual_router_id {vrid} on {}; left out",
                     instance.interface_text()
                 );
                 let help = "give each instance on an interface its own `virtual_router_id`, `mcast_dst_ip` or peers";

@@ -110,7 +110,7 @@ impl VrrpInstance {
         self.own_interface().map_or("any interface", IfName::as_str)
     }
 
-    /// Whether adverts do not tell two instances apart: one VRID, and the same multicast group, or
+    /// Whether adverts do not distinguish two instances: one VRID, and the same multicast group, or
     /// a common peer and no two addresses that adverts are sent from.
     #[must_use]
     pub fn is_ambiguous_with(&self, other: &VrrpInstance) -> bool {
@@ -243,7 +243,7 @@ pub struct Vmac {
     pub link: VirtualLink,
     /// Family of its addresses.
     pub family: Family,
-    /// What it is for.
+    /// Its use by the instance.
     pub role: VmacRole,
     /// `group`: interface group; `None`: that of the base interface.
     pub group: Option<u32>,
@@ -260,7 +260,7 @@ impl Vmac {
     }
 }
 
-/// What a virtual interface is for.
+/// The use of a virtual interface.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum VmacRole {
     /// Adverts and the addresses of the instance.

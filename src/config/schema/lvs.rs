@@ -86,7 +86,7 @@ static VIRTUAL_SERVER_ROWS: &[Keyword] = &[
     row!("protocol", [Arg::AnyCase(&"TCP UDP SCTP")], S, "UDP", "Protocol of the service: TCP, UDP or SCTP; better always written"),
     row!("persistence_timeout", [Arg::Opt(&Arg::Int(0, 2_678_400))], S, "", "Time in seconds that a client is sent to the same real server, 1-2678400; no value: 360; 0: off"),
     row!("persistence_granularity", [Arg::Mask], S, "255.255.255.255", "Netmask (IPv4) or prefix length (IPv6) of the addresses that count as one client"),
-    row!("persistence_engine", [Arg::Choice(&"sip")], C, "", "Persistence engine: sip tells clients apart by the Call-ID of SIP over UDP"),
+    row!("persistence_engine", [Arg::Choice(&"sip")], C, "", "Persistence engine: sip distinguishes clients by the Call-ID of SIP over UDP"),
     row!("ops", [], A, "", "One-packet scheduling: schedule every datagram on its own; UDP only"),
     row!("hashed", [], C, "", "IPVS flag that the kernel sets by itself").no_effect(Reason::SetByKernel),
     row!("flag-1", [], A, "", "First flag of the scheduler (sh, mh: fallback to another server)"),

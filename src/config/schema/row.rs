@@ -180,7 +180,7 @@ impl Body {
     }
 }
 
-/// What several statements with one keyword in a block mean. Which of them keepalived uses was
+/// The meaning of several statements with one keyword in a block. Which of them keepalived uses was
 /// measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Repeat {
@@ -220,7 +220,7 @@ pub struct Keyword {
     pub repeat: Repeat,
     /// Whether it is another spelling.
     pub alias: Alias,
-    /// What differs from keepalived in a keyword that is supported; empty: nothing.
+    /// Differences from keepalived of a keyword that is supported; may be empty.
     #[cfg(any(test, feature = "reference"))]
     pub partial: &'static str,
 }

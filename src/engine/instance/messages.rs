@@ -204,7 +204,7 @@ fn explain_missing(router: &Router, interfaces: &Interfaces) -> String {
     }
 }
 
-/// What another program keeps removing.
+/// The object that another program removes again and again, for the log.
 fn explain_lost(router: &Router) -> String {
     let (addresses, routes) = (&router.addresses.repairs, &router.routes.repairs);
     let (limit, what) = if let Some(vmac) = router.held_vmac() {

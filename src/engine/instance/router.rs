@@ -138,7 +138,7 @@ pub(crate) struct Router {
     pub(crate) transitions: LogLimit<60>,
     /// Notifications of adverts of lower priority.
     pub(crate) lower_prio: LogLimit<10>,
-    /// What a reload changed, so that this instance ends and another of its name starts.
+    /// The setting that a reload changed, so that this instance ends and another of its name starts.
     pub(crate) replaced: Option<&'static str>,
 }
 

@@ -190,7 +190,7 @@ impl Engine {
 
 impl Router {
     /// How well an advert with its VRID fits; `None`: it is for another virtual router. Instances
-    /// with one VRID are told apart by `mcast_dst_ip`, by `unicast_peer`, or by the address they
+    /// with one VRID are distinguished by `mcast_dst_ip`, by `unicast_peer`, or by the address they
     /// send from.
     fn fit(&self, net: &PseudoHeader) -> Option<u8> {
         match &self.conf.transport {

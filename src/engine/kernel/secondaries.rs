@@ -69,7 +69,7 @@ pub(super) fn delete(
     }
 }
 
-/// How an address was installed last.
+/// The last installation of an address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Origin {
     Installed,

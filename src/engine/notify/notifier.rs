@@ -30,7 +30,7 @@ use crate::types::{Instant, VrrpState};
 const STARTS: usize = 4;
 /// Time for adverts before the next scripts are started.
 const START_INTERVAL: Duration = Duration::from_millis(1);
-/// How long scripts may run, and mails be sent, at exit.
+/// Time limit of scripts and mails at exit.
 const EXIT_LIMIT: Duration = Duration::from_secs(1);
 /// At exit: time from SIGTERM to SIGKILL for a script that another one waits for.
 const EXIT_GRACE: Duration = Duration::from_millis(250);
