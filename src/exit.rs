@@ -19,3 +19,5 @@ pub const INTERNAL: u8 = 70;
 pub const TEST_CANNOT_RUN: u8 = 4;
 /// `-t`: the configuration has errors; what they concern is left out, the rest would run.
 pub const TEST_ERRORS: u8 = 5;
+/// `-t`: the worst is that scripts run as root without `enable_script_security`.
+pub const TEST_INSECURE: u8 = 6;

@@ -27,6 +27,7 @@ use super::reactor::{ProcessRequest, Reactor};
 use super::seccomp::Seccomp;
 use crate::config::model::Command;
 use crate::engine::system::{Exit, System, error_text};
+use crate::exit;
 use crate::sys::{self, Words};
 
 /// Environment variables of a successor: its pid, and the descriptor of its lock. Children do not
@@ -146,9 +147,13 @@ impl Reactor<'_> {
     }
 
     /// A restart, if the test succeeded or found no more than this program finds in its
-    /// configuration.
+    /// configuration. Scripts without security prevent neither a start nor a reload.
     pub(super) fn judge_successor(&self, how: Exit) -> Option<ProcessRequest> {
-        if how.is_success() || how == Exit::Code(self.test_code.into()) {
+        let accepted = [exit::OK, exit::TEST_INSECURE, self.test_code];
+        if accepted
+            .iter()
+            .any(|code| how == Exit::Code(i32::from(*code)))
+        {
             return Some(ProcessRequest::Restart);
         }
         let program = self.successor.program().display();

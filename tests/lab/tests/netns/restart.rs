@@ -39,6 +39,8 @@ pub(crate) const TESTS: &[Test] = &[
     Test::new("restart_in_the_background_keeps_the_process", background)
         .keepalived_fails(NOT_COMPARED),
     Test::new("restart_into_a_broken_binary_is_refused", refused).keepalived_fails(NOT_COMPARED),
+    Test::new("restart_with_new_insecure_scripts_is_accepted", insecure)
+        .keepalived_fails(NOT_COMPARED),
     Test::new(
         "restart_with_another_namespace_or_rights_is_refused",
         elsewhere,
@@ -534,6 +536,10 @@ fn refused(ctx: &Ctx) -> Outcome {
         ask(&from, run.pid());
         wait_until(SOON, what, || refusals() == nth + 1);
     }
+    // `-t` alone says nothing against a file that does not exist.
+    fs::remove_file(&run.conf_file).expect("remove");
+    ask(&from, run.pid());
+    wait_until(SOON, "no configuration", || refusals() == 4);
     sleep_ms(300);
     assert!(a.has(VIP));
     let adverts = cap.adverts(&a, 51, since);
@@ -541,6 +547,29 @@ fn refused(ctx: &Ctx) -> Outcome {
     let worst = adverts.windows(2).map(|two| two[1].0 - two[0].0).max();
     assert!(worst < Some(300 * MS + noise::since(since)), "{worst:?}");
     assert_eq!(run.log().matches("Entering MASTER").count(), 1);
+    Outcome::Passed
+}
+
+/// Scripts that run as root without `enable_script_security`, in a configuration that was not
+/// reloaded: `-t` says so by its exit code, and a reload would accept it.
+fn insecure(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let run = ctx.daemon.start(&a, &slow(200, &[]));
+    wait_until(SOON, "it is master", || a.has(VIP));
+    let scripts = slow(200, &["notify /bin/true"]).global("script_user root");
+    fs::write(&run.conf_file, scripts.text()).expect("write");
+    let program = ctx.daemon.path();
+    let test = Command::new(&program)
+        .args(["-t", "-f"])
+        .arg(&run.conf_file)
+        .output();
+    assert_eq!(test.expect("-t").status.code(), Some(6));
+    ask(Path::new(&program), run.pid());
+    wait_until(SOON, "it is accepted", || {
+        resumed(&run) == 1 || run.log().contains("restart refused")
+    });
+    assert_eq!(resumed(&run), 1, "{}", run.log());
     Outcome::Passed
 }
 
