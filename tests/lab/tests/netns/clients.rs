@@ -24,10 +24,18 @@ pub(crate) const TESTS: &[Test] = &[
     Test::new("client_octavia", cloud::octavia).keepalived_fails(NO_IPVS),
     Test::new("client_kube_keepalived_vip", cloud::kube_keepalived_vip),
     Test::new("client_ansible_and_puppet", cloud::provisioning),
+    Test::new(
+        "client_ansible_and_puppet_before_the_scripts_exist",
+        cloud::provisioning_in_any_order,
+    ),
     Test::new("client_vyos", router::vyos),
     Test::new("client_supervisors_find_the_process", router::supervisors)
         .keepalived_fails("cannot restart in place"),
     Test::new("client_keepalived_exporter", monitoring::exporter),
+    Test::new(
+        "client_dashboard_of_an_instance_that_waits_for_its_script",
+        monitoring::waiting_instance,
+    ),
     Test::new("client_zabbix_checkmk_and_roxy_wi", monitoring::pid_files).keepalived_fails(NO_IPVS),
 ];
 

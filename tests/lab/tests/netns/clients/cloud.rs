@@ -155,3 +155,41 @@ pub(super) fn provisioning(ctx: &Ctx) -> Outcome {
     assert!(!output.status.success(), "{output:?}");
     Outcome::Passed
 }
+
+/// Templates are deployed before or after the scripts, users and files that they name. Only a tracked
+/// script, and the user of all scripts, must be there when the file is tested.
+pub(super) fn provisioning_in_any_order(ctx: &Ctx) -> Outcome {
+    let (machine, _lab) = machine(ctx);
+    let later = machine.at("later");
+    let secure = "script_user root\n    enable_script_security";
+    let conf = |global: &str, top: &str, lines: &str| {
+        let lines = format!("{lines}    virtual_ipaddress");
+        let instance = INSTANCE.replace("    virtual_ipaddress", &lines);
+        format!("global_defs {{\n    {global}\n}}\n{top}{instance}")
+    };
+    let notify = format!("    notify_master \"{later}/check.sh master\"\n");
+    let fifo =
+        format!("{secure}\n    notify_fifo {later}/fifo\n    notify_fifo_script {later}/check.sh");
+    let script = format!(
+        "vrrp_script check {{\n    script \"{later}/check.sh\"\n    interval 2\n    weight -20\n}}\n"
+    );
+    let file = format!("track_file flag {{\n    file {later}/flag\n    weight 1\n}}\n");
+    let track = |kind: &str, name: &str| format!("    {kind} {{\n        {name}\n    }}\n");
+    for (code, text) in [
+        (0, conf(secure, "", &notify)),
+        (
+            0,
+            conf(secure, "", &notify.replace("\"\n", "\" later_user\n")),
+        ),
+        (5, conf("script_user later_user", "", &notify)),
+        (0, conf(&fifo, "", "")),
+        (0, conf(secure, &format!("include {later}/*.conf\n"), "")),
+        (0, conf(secure, &file, &track("track_file", "flag"))),
+        (5, conf(secure, &script, &track("track_script", "check"))),
+    ] {
+        let new = machine.write(".ansible_tmp-keepalived.conf", &text);
+        let output = machine.run(&["keepalived", "-t", "-f", &new]);
+        assert_eq!(output.status.code(), Some(code), "{text}{output:?}");
+    }
+    Outcome::Passed
+}

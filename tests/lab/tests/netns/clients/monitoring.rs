@@ -1,6 +1,7 @@
 //! Exporters, agents and dashboards.
 
 use std::fs;
+use std::time::SystemTime;
 
 use vrrpd_lab::{Lab, wait_until};
 
@@ -124,5 +125,51 @@ pub(super) fn pid_files(ctx: &Ctx) -> Outcome {
     assert!(pid_of(PID).is_some() && pid_of(VRRP_PID).is_some());
     machine.signal(PID, "TERM");
     wait_gone(&[PID, VRRP_PID]);
+    Outcome::Passed
+}
+
+/// Dashboards show the time of the last transition: that of an instance which waits for the first
+/// result of its script is when it was started, not 1970.
+pub(super) fn waiting_instance(ctx: &Ctx) -> Outcome {
+    const FAULT: u64 = 3;
+    const MASTER: u64 = 2;
+    let lab = Lab::new();
+    let machine = Machine::new(ctx, lab.node("r1", &["10.0.0.1/24"]));
+    let go = machine.at("go");
+    let script = machine.write(
+        "check.sh",
+        &format!("#!/bin/sh\nwhile [ ! -e {go} ]; do sleep 0.1; done\n"),
+    );
+    machine.ok(&["chmod", "755", &script]);
+    let check =
+        format!("vrrp_script check {{\n    script {script}\n    interval 60\n    user root\n}}\n");
+    let tracked = "    track_script {\n        check\n    }\n    virtual_ipaddress";
+    let text = check + &INSTANCE.replace("    virtual_ipaddress", tracked);
+    let conf = machine.write("keepalived.conf", &text);
+    let seconds = || {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        since.expect("after 1970").as_secs_f64()
+    };
+    let before = seconds();
+    machine.ok(&["keepalived", "-D", "-G", "-f", &conf]);
+    wait_until(SOON, "it runs", || pid_of(VRRP_PID).is_some());
+    let read = || {
+        let data = &machine.json(PID, "36")[0]["data"];
+        let last = data["last_transition"].as_f64().expect("a time");
+        (data["state"].as_u64(), last)
+    };
+    let (state, waiting_since) = read();
+    assert_eq!(state, Some(FAULT));
+    assert!(
+        (before - 1.0..=seconds()).contains(&waiting_since),
+        "{waiting_since}"
+    );
+    fs::write(&go, "").expect("write");
+    machine.wait_for_vip();
+    let (state, since) = read();
+    assert_eq!(state, Some(MASTER));
+    assert!(since > waiting_since, "{since}");
+    machine.signal(PID, "TERM");
+    wait_gone(&[PID]);
     Outcome::Passed
 }
