@@ -3,9 +3,9 @@
 use std::fs;
 
 use vrrpd_lab::private::DIR;
-use vrrpd_lab::{Capture, Conf, Daemon, Lab, Node, Running, sleep_ms, wait_until};
+use vrrpd_lab::{Capture, Conf, Daemon, Inst, Lab, Node, Running, sleep_ms, wait_until};
 
-use crate::notify::script;
+use crate::notify::{Reader, script};
 use crate::support::SOON;
 use crate::{Ctx, Outcome, Test};
 
@@ -15,6 +15,10 @@ pub(crate) const TESTS: &[Test] = &[
     Test::new("sync_group_resigns_once_per_member", end),
     Test::new("sync_group_of_keepalived_backs_up_vrrpd", strong),
     Test::new("sync_group_of_vrrpd_backs_up_keepalived", weak),
+    Test::new(
+        "notify_priority_changes_of_a_sync_group_matches_keepalived",
+        priority_changes,
+    ),
     Test::new("sync_group_of_the_sample_configuration_fails_over", seed),
 ];
 
@@ -207,6 +211,62 @@ fn with_keepalived(ctx: &Ctx, strong: &Daemon, weak: &Daemon) -> Outcome {
         return Outcome::Skipped("keepalived is not installed".into());
     }
     Two::new(strong, weak).links();
+    Outcome::Passed
+}
+
+// ---- notifications ----
+
+/// Lines of the FIFO of a group with `notify_priority_changes` and three members, one of which says
+/// `off` itself: all of them when they become master, and what each change of priority adds.
+fn priority_lines(daemon: &Daemon) -> [Vec<String>; 3] {
+    let lab = Lab::new();
+    let node = lab.node("r1", &["10.0.0.1/24"]);
+    node.ip("link add d0 type veth peer name d1");
+    node.ip("link set d1 up");
+    let fifo = format!("{DIR}/group-priority-{}.fifo", daemon.name());
+    let member = |vrid: u8| Inst::new(vrid, 100, &format!("10.0.0.{}/24", 100 + vrid));
+    let conf = Conf::of(&[
+        member(51),
+        member(52),
+        member(53).line("notify_priority_changes off"),
+    ])
+    .global(&format!("notify_fifo {fifo}"))
+    .top(
+        "vrrp_sync_group VG {\n group {\n VI_51\n VI_52\n VI_53\n }\n sync_group_tracking_weight\n \
+         notify_priority_changes\n track_interface {\n d0 weight 10\n }\n}",
+    );
+    let _run = daemon.start(&node, &conf);
+    let mut reader = Reader::open(&fifo);
+    let mut step = |last: &str| {
+        let mut text = String::new();
+        wait_until(SOON, &format!("{last} of {}", daemon.name()), || {
+            text += &reader.take();
+            text.contains(last)
+        });
+        sleep_ms(300);
+        text += &reader.take();
+        // The order within a group is not defined.
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let master = step("GROUP \"VG\" MASTER");
+    node.ip("link set d0 up");
+    let up = step("MASTER_PRIORITY 110");
+    node.ip("link set d0 down");
+    [master, up, step("MASTER_PRIORITY 100")]
+}
+
+fn priority_changes(ctx: &Ctx) -> Outcome {
+    let ours = priority_lines(&ctx.daemon);
+    let told =
+        |vrid: u8, priority: u8| format!("INSTANCE \"VI_{vrid}\" MASTER_PRIORITY {priority}");
+    assert_eq!(ours[1], [told(51, 110), told(52, 110)]);
+    assert_eq!(ours[2], [told(51, 100), told(52, 100)]);
+    if !ctx.keepalived.available() {
+        return Outcome::Skipped("keepalived is not installed".into());
+    }
+    assert_eq!(ours, priority_lines(&ctx.keepalived));
     Outcome::Passed
 }
 

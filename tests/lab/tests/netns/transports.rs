@@ -1,7 +1,10 @@
 //! Failover over every transport, between vrrpd routers and with Debian's keepalived as either
 //! router.
 
-use vrrpd_lab::{Conf, Inst, Kind, MS, Ns, down_interval, skew};
+use vrrpd_lab::{
+    Capture, Conf, Daemon, Inst, Kind, Lab, MS, Node, Ns, down_interval, now, skew, sleep_ms,
+    wait_until,
+};
 
 use crate::support::{INTERVAL, SOON, VIP, pair_of};
 use crate::{Ctx, Outcome, Test};
@@ -36,6 +39,15 @@ pub(crate) const TESTS: &[Test] = &[
         monotonic_alone,
     )
     .keepalived_fails(UNSIGNED),
+    Test::new("vrrpd_pair_with_one_vrid_three_times", one_vrid_alone),
+    Test::new(
+        "keepalived_beside_vrrpd_with_one_vrid_three_times",
+        one_vrid_strong,
+    ),
+    Test::new(
+        "vrrpd_beside_keepalived_with_one_vrid_three_times",
+        one_vrid_weak,
+    ),
 ];
 
 const UNSIGNED: &str = "has no auth_hmac before 2.4";
@@ -288,4 +300,124 @@ fn monotonic_alone(c: &Ctx) -> Outcome {
         ..unicast()
     };
     play(&w, &c.daemon, &c.daemon)
+}
+
+// ---- one VRID, several instances ----
+
+/// Addresses of the instances with VRID 51: on the default group, on another one, and unicast.
+const ONE_VRID: [&str; 3] = ["10.0.0.100", "10.0.0.101", "10.0.0.102"];
+
+/// The configuration of router 1 or 2. The second instance has its master on the other router than
+/// the rest, so an advert that counted for the wrong instance would be seen.
+fn one_vrid(daemon: &Daemon, router: usize) -> String {
+    let [usual, odd] = match router {
+        1 => [200, 100],
+        _ => [100, 200],
+    };
+    let (own, peer) = (router, 3 - router);
+    // Version 2, since an instance without addresses needs it.
+    let instance = |name: &str, priority: u8, lines: &str| {
+        format!(
+            "vrrp_instance {name} {{\n state BACKUP\n priority {priority}\n advert_int 1\n version 2\n {lines}\n}}\n"
+        )
+    };
+    let with_vip = |name: &str, priority: u8, vip: &str, lines: &str| {
+        let vip = format!("virtual_router_id 51\n virtual_ipaddress {{\n {vip}/24\n }}");
+        instance(name, priority, &format!("{lines}\n {vip}"))
+    };
+    let interface = "interface eth0";
+    let unicast = format!("unicast_src_ip 10.0.0.{own}\n unicast_peer {{\n 10.0.0.{peer}\n }}");
+    let unicast = match daemon {
+        Daemon::Vrrpd(_) => unicast,
+        Daemon::Keepalived => format!("{interface}\n {unicast}"),
+    };
+    let [first, second, third] = ONE_VRID;
+    [
+        with_vip("USUAL", usual, first, interface),
+        with_vip(
+            "GROUP",
+            odd,
+            second,
+            &format!("{interface}\n mcast_dst_ip 224.0.0.99"),
+        ),
+        with_vip("PEER", usual, third, &unicast),
+        instance(
+            "BARE",
+            usual,
+            &format!("{interface}\n virtual_router_id 52"),
+        ),
+    ]
+    .concat()
+}
+
+fn one_vrid_alone(c: &Ctx) -> Outcome {
+    play_one_vrid(&c.daemon, &c.daemon)
+}
+
+fn one_vrid_strong(c: &Ctx) -> Outcome {
+    if !c.keepalived.available() {
+        return Outcome::Skipped("keepalived is not installed".into());
+    }
+    play_one_vrid(&c.daemon, &c.keepalived)
+}
+
+fn one_vrid_weak(c: &Ctx) -> Outcome {
+    if !c.keepalived.available() {
+        return Outcome::Skipped("keepalived is not installed".into());
+    }
+    play_one_vrid(&c.keepalived, &c.daemon)
+}
+
+/// Each instance finds its own master, the second router takes all over when the first is gone, and
+/// gives back its share.
+fn play_one_vrid(first: &Daemon, second: &Daemon) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let b = lab.node("r2", &["10.0.0.2/24"]);
+    let cap = Capture::start(&lab);
+    let start_a = || first.start_text(&a, &one_vrid(first, 1), &[]);
+    let mut run_a = start_a();
+    let run_b = second.start_text(&b, &one_vrid(second, 2), &[]);
+    let has = |node: &Node| ONE_VRID.map(|vip| node.has(vip));
+    let shared = || has(&a) == [true, false, true] && has(&b) == [false, true, false];
+    wait_until(SOON, "each instance has its own master", shared);
+    // As long as a backup waits, and a bit.
+    let since = now();
+    sleep_ms(4_000);
+    assert!(shared(), "and keeps it");
+    let sent = |node: &Node, vrid: u8, since: Ns| {
+        let adverts = cap.adverts(node, vrid, since);
+        let mut to: Vec<String> = adverts
+            .iter()
+            .map(|(_, advert)| advert.to.to_string())
+            .collect();
+        to.sort();
+        to.dedup();
+        to
+    };
+    assert_eq!(sent(&a, 51, since), ["10.0.0.2", "224.0.0.18"]);
+    assert_eq!(sent(&b, 51, since), ["224.0.0.99"]);
+    assert_eq!(
+        [sent(&a, 52, since), sent(&b, 52, since)],
+        [vec!["224.0.0.18".to_owned()], vec![]]
+    );
+
+    run_a.kill9();
+    a.carrier_down();
+    wait_until(SOON, "the other takes all over", || has(&b) == [true; 3]);
+    wait_until(SOON, "also the one without addresses", || {
+        run_b.log().contains("(BARE) Entering MASTER STATE")
+    });
+    a.delete_interface();
+    a.add_interface();
+    a.addr_add("10.0.0.1/24");
+    run_a = start_a();
+    wait_until(SOON, "and gives back what is not its own", shared);
+    run_a.term();
+    wait_until(SOON, "a resignation counts for each", || {
+        has(&b) == [true; 3]
+    });
+    run_a.wait_exit(SOON).expect("it ends");
+    assert_eq!(has(&a), [false; 3]);
+    Outcome::Passed
 }
