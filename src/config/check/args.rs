@@ -369,9 +369,8 @@ impl Checker<'_> {
                 None
             });
         }
-        if let Some(arg) = options.positional.filter(|_| at == 0) {
-            self.invalid(owner, &arg, &word);
-            return None;
+        if let Some(arg) = options.positional.filter(|_| at == 0 || text.contains('/')) {
+            return self.simple(owner, &arg, words, at);
         }
         let names = options.rows.iter().map(Keyword::name);
         let help = nearest_word(names, text).map(|near| format!("did you mean `{near}`?"));
