@@ -126,6 +126,15 @@ impl Checker<'_> {
                 let next = self.simple(owner, arg, words, at)?;
                 Some(next.saturating_add(1).min(words.len()))
             }
+            Arg::Umask => {
+                // Blanks may be around `|`.
+                let joined: String = words.iter().skip(at).map(|word| &*word.text).collect();
+                if let Some(word) = words.get_mut(at).filter(|_| joined.contains('|')) {
+                    word.text = joined.into();
+                    words.truncate(at.saturating_add(1));
+                }
+                self.simple(owner, arg, words, at)
+            }
             Arg::Options(options) => self.options(owner, options, words, at),
             Arg::Service | Arg::GroupEntry => self.service(owner, arg, words, at),
             _ => self.simple(owner, arg, words, at),

@@ -111,7 +111,7 @@ impl Lowering<'_> {
     }
 
     /// The user and group of these names: `NAME`, `NAME GROUP`, `NAME :GROUP`, `NAME:GROUP`. The
-    /// group is by default that of the user. A name that does not exist is reported with this
+    /// group is by default that of the user. A `:` of its own asks for supplementary groups. A name that does not exist is reported with this
     /// severity.
     pub(super) fn user_named(
         &mut self,
@@ -124,7 +124,16 @@ impl Lowering<'_> {
             Some((name, attached)) => (name, Some(attached)),
             None => (name, None),
         };
-        let group = group.map(|group| group.strip_prefix(':').unwrap_or(group));
+        let group = group.map(|group| match group.strip_prefix(':') {
+            Some(group) => {
+                self.unsupported(
+                    span,
+                    "`:` has no effect: scripts run with one group, without supplementary ones",
+                );
+                group
+            }
+            None => group,
+        });
         let named = |group: &&str| !group.is_empty();
         let group = attached.filter(named).or(group.filter(named));
         let Some(mut user) = self.host.user(name) else {

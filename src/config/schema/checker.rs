@@ -122,7 +122,7 @@ static MISC_ROWS: &[Keyword] = &[
     row!("misc_path", [Arg::Cmd], S, "", "Command to run; required"),
     row!("misc_timeout", [Arg::Time(10, LONGEST)], S, "", "Time limit of the command in seconds; default: delay_loop"),
     row!("misc_dynamic", [], S, "", "Set the weight of the server from the exit status: 2-255 sets it to status - 2"),
-    row!("user", [Arg::User], A, "", "User that the command runs as: USER [GROUP]; default: script_user"),
+    row!("user", [Arg::User], A, "", "User that the command runs as: USER [GROUP]; default: script_user").partial("no supplementary groups (`:`), which is reported"),
 ];
 
 #[rustfmt::skip]

@@ -32,7 +32,7 @@ static ROOT_ROWS: &[Keyword] = &[
     row!("virtual_server", [Arg::Service], S, "", "An IPVS service: `IP [PORT]`, `fwmark N` or `group NAME`").block(&lvs::VIRTUAL_SERVER).repeat().requires(Feature::Lvs),
     row!("SSL", [], B, "", "Client certificate, key and trusted authorities of SSL_GET checks").block(&checker::SSL).requires(Feature::Lvs),
     row!("net_namespace", [Arg::Name(255)], C, "", "Network namespace to run in, as named by `ip netns`"),
-    row!("net_namespace_ipvs", [Arg::Name(255)], C, "", "Network namespace of the IPVS services").no_effect(Reason::Namespace),
+    row!("net_namespace_ipvs", [Arg::Opt(&Arg::Name(255))], C, "", "Network namespace of the IPVS services").no_effect(Reason::Namespace),
     row!("namespace_with_ipsets", [], C, "", "Use ipsets inside a network namespace").no_effect(Reason::NoAcceptByNftables),
     row!("use_pid_dir", [], B, "", "Put pid files into a directory of their own"),
     row!("instance", [Arg::Name(255)], B, "", "Name of this daemon among several on one host; suffix of its pid and dump files"),

@@ -107,7 +107,7 @@ static SCRIPT_ROWS: &[Keyword] = &[
     row!("weight", [Arg::Int(-253, 253), REVERSE], S, "0", "Change of the priority, -253 to 253: positive: added on success, negative: subtracted on failure; 0: FAULT state on failure"),
     row!("rise", [COUNT], A, "1", "Number of consecutive successes before the script counts as successful"),
     row!("fall", [COUNT], A, "1", "Number of consecutive failures before the script counts as failed"),
-    row!("user", [Arg::User], A, "", "User that the script runs as: USER [GROUP]; default: script_user"),
+    row!("user", [Arg::User], A, "", "User that the script runs as: USER [GROUP]; default: script_user").partial("no supplementary groups (`:`), which is reported"),
     row!("init_fail", [], A, "", "Count the script as failed until it succeeds for the first time"),
 ];
 

@@ -67,7 +67,7 @@ impl Reason {
             Reason::NoChildren => "the daemon is a single process without children to wait for",
             Reason::TrackedAssumedUp => "the instance runs as if the session were up",
             Reason::LogDetail => "the command line option --log-detail selects what is logged",
-            Reason::NoVrf => "the VRF that the interface belongs to is used",
+            Reason::NoVrf => "the VRF is that of the interface, and none without an interface",
             Reason::SetByKernel => "the kernel sets this flag by itself",
             Reason::TlsClose => "a complete page counts, however the TLS session ends",
             Reason::NoMatcherStack => "the matcher needs no stack",
