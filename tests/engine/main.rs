@@ -27,3 +27,4 @@ mod suspend;
 mod track;
 mod transport;
 mod vmac;
+mod vmac_repair;

@@ -7,10 +7,10 @@ use vrrpd::config::model::{Config, Vmac, VmacRole, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::types::{Family, Mac, VirtualLink, VrrpState};
 
-const VIP: &str = "192.0.2.100/32";
-const VMAC: Mac = Mac([0, 0, 0x5e, 0, 1, 7]);
+pub(crate) const VIP: &str = "192.0.2.100/32";
+pub(crate) const VMAC: Mac = Mac([0, 0, 0x5e, 0, 1, 7]);
 
-fn macvlan_on(base: &str, name: &str, mac: Mac) -> Vmac {
+pub(crate) fn macvlan_on(base: &str, name: &str, mac: Mac) -> Vmac {
     Vmac {
         name: ifname(name),
         base: ifname(base),
@@ -21,7 +21,7 @@ fn macvlan_on(base: &str, name: &str, mac: Mac) -> Vmac {
     }
 }
 
-fn vmac_instance(priority: u8) -> VrrpInstance {
+pub(crate) fn vmac_instance(priority: u8) -> VrrpInstance {
     VrrpInstance {
         vmacs: vec![macvlan_on("eth0", "vrrp.7", VMAC)],
         vips: vec![address(VIP, "vrrp.7")],
@@ -29,12 +29,12 @@ fn vmac_instance(priority: u8) -> VrrpInstance {
     }
 }
 
-fn states(engine: &Engine) -> Vec<VrrpState> {
+pub(crate) fn states(engine: &Engine) -> Vec<VrrpState> {
     engine.instances().map(|(_, state, _)| state).collect()
 }
 
 /// Index of the macvlan, and whether it is up.
-fn macvlan(kernel: &Kernel) -> Option<(u32, bool)> {
+pub(crate) fn macvlan(kernel: &Kernel) -> Option<(u32, bool)> {
     let link = kernel.links.iter().find(|link| link.name == "vrrp.7");
     link.map(|link| (link.index, link.up))
 }
@@ -610,36 +610,4 @@ fn instance_whose_vmac_cannot_be_set_up_is_in_fault_until_a_retry_succeeds() {
     let changes = ["10 up", "10 down", "10 up"];
     let found = log.iter().filter(|line| changes.contains(&line.as_str()));
     assert_eq!(found.collect::<Vec<_>>(), changes, "{log:?}");
-}
-
-#[test]
-fn vmac_that_is_removed_again_and_again_is_left_alone_for_a_while() {
-    let mut kernel = eth0();
-    let mut engine = engine(vec![vmac_instance(100)]);
-    start(&mut engine, &mut kernel, at(0));
-    // That it was there for seconds does not prolong the fight.
-    run(&mut engine, &mut kernel, at(5000));
-    assert_eq!(states(&engine), [VrrpState::Master]);
-    kernel.take_log();
-    for ms in 5000..7000 {
-        if let Some((index, _)) = macvlan(&kernel) {
-            kernel.drop_link(index);
-        }
-        kernel.deliver(&mut engine, at(ms));
-        run(&mut engine, &mut kernel, at(ms + 1));
-    }
-    let created = |kernel: &mut Kernel| {
-        let log = kernel.take_log();
-        let lines = log.iter().filter(|line| line.starts_with("macvlan"));
-        lines.count()
-    };
-    assert_eq!(created(&mut kernel), 8);
-    assert_eq!(states(&engine), [VrrpState::Fault]);
-    // Nothing is tried before the hold is over.
-    run(&mut engine, &mut kernel, at(15_000));
-    assert_eq!(created(&mut kernel), 0);
-    run(&mut engine, &mut kernel, at(18_000));
-    assert_eq!(created(&mut kernel), 1);
-    assert_eq!(states(&engine), [VrrpState::Master]);
-    assert!(kernel.has(VIP));
 }

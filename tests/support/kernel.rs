@@ -85,6 +85,8 @@ pub struct Kernel {
     pub no_netfilter: bool,
     /// A kernel without virtual interfaces of this type.
     pub no_links: Vec<&'static str>,
+    /// Creating a virtual interface fails with this errno.
+    pub reject_create: Option<i32>,
     /// Macvlans are attached to this interface instead of that of the request.
     pub wrong_base: Option<u32>,
     /// Interfaces cannot join a VRF.

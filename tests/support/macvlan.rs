@@ -57,6 +57,10 @@ impl Kernel {
         if !self.links.iter().any(|link| link.index == base) {
             return ENODEV;
         }
+        if let Some(errno) = self.reject_create {
+            self.log.push(format!("{kind} {name} refused"));
+            return errno;
+        }
         if kind == "ipvlan" {
             self.log.push(format!("ipvlan {name} on {base}"));
         } else {

@@ -9,10 +9,11 @@ use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::instance::messages;
 use crate::engine::instance::router::Router;
+use crate::engine::kernel::vmac::VirtualInterface;
 use crate::engine::shared::Shared;
 use crate::engine::slice::Slice;
 use crate::types::{InstanceId, MasterInfo, VrrpState};
-use crate::vrrp::{Action, Actions, Burst, Event};
+use crate::vrrp::{Action, Actions, Burst, Event, Reason};
 
 /// Order in which pending actions of all instances are carried out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -185,6 +186,25 @@ impl Router {
         shared: &mut Shared,
         event: Event<'_>,
     ) -> bool {
+        let (before, pending) = (self.machine.state(), shared.pending_actions.len());
+        let concerns_group = self.handle(cx, shared, event);
+        if before != VrrpState::Master
+            && self.machine.state() == VrrpState::Master
+            && self.vmacs.iter().any(VirtualInterface::is_blocked)
+        {
+            // It has sent nothing yet. Nobody is told that it was master.
+            shared.pending_actions.truncate(pending);
+            self.handle(cx, shared, Event::Fault(Reason::InterfaceMissing));
+            for one in shared.pending_actions.iter_mut().skip(pending) {
+                if let Action::Transition { from, .. } = &mut one.action {
+                    *from = before;
+                }
+            }
+        }
+        concerns_group
+    }
+
+    fn handle(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, event: Event<'_>) -> bool {
         let mut actions = Actions::new();
         // A new master does not know its predecessor any longer, but the log names it.
         let before = self.machine.master();

@@ -410,7 +410,12 @@ pub(crate) fn report_routes(name: fmt::Arguments<'_>, outcome: &routes::Outcome)
 }
 
 /// `repairs`: in a row, with this one.
-fn log_restored(name: fmt::Arguments<'_>, first: &dyn fmt::Display, count: usize, repairs: u32) {
+pub(crate) fn log_restored(
+    name: fmt::Arguments<'_>,
+    first: &dyn fmt::Display,
+    count: usize,
+    repairs: u32,
+) {
     if !is_logged(repairs) {
         return;
     }

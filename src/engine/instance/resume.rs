@@ -11,7 +11,7 @@
 //! Addresses, routes and interfaces of an instance that may continue are left in the kernel at
 //! startup, and removed as leftovers if it does not. A sync group continues as a whole or not at
 //! all. Addresses of the previous process that are no longer configured are removed if the kernel
-//! marks them as ours.
+//! marks them as ours, virtual interfaces if they still have the Ethernet address that they had.
 
 use core::time::Duration;
 
@@ -153,13 +153,18 @@ impl Engine {
                     records.push_address(dev, cidr);
                 }
             }
+            for vmac in &router.conf.vmacs {
+                records.push_link(&vmac.name, vmac.mac());
+            }
         }
         records.rewrite_over(old_len);
         records
     }
 
-    /// Removes addresses of the previous process that are no longer configured.
+    /// Removes virtual interfaces and addresses of the previous process that are no longer
+    /// configured.
     fn remove_stale(&mut self, cx: &mut Cx<'_>, old: &[u8]) {
+        self.remove_stale_vmacs(cx, old);
         let mut stale: Vec<(IfName, Cidr)> = state_record::addresses(old).collect();
         for router in self.routers.iter() {
             router.addresses.remove_own_from(&mut stale);

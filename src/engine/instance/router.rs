@@ -345,7 +345,7 @@ impl Router {
         let own = |nth| nth == 0 && self.conf.vmac().is_some();
         let mut all = self.vmacs.iter().enumerate();
         let failed = |(nth, vmac): &(usize, &VirtualInterface)| {
-            vmac.is_blocked() || (own(*nth) && vmac.index.is_none())
+            vmac.is_blocked() || (own(*nth) && vmac.is_missing())
         };
         Some(all.find(failed)?.1)
     }

@@ -1,10 +1,11 @@
 //! Contents of the state file, from which a successor of a killed process resumes: which instances
 //! are master, and when each sent its last advert. One record of fixed size per instance, in the
-//! order of the configuration, then one per virtual address.
+//! order of the configuration, then one per virtual address and virtual interface.
 //!
 //! ```text
 //! interface 16, NUL │ 4 or 6 │ VRID │ priority │ returns │ ifindex u32 │ sent u64 │ grace u64 │ number u64 │ name u32 │ 0 … │ sum u32
 //! interface 16, NUL │ 104 or 106 │ prefix │ address 4 or 16 │ 0 … │ sum u32
+//! interface 16, NUL │ 200 │ 0 │ Ethernet address, of an ipvlan 0 │ 0 … │ sum u32
 //! ```
 //! Big-endian; times are nanoseconds since boot. The record of an instance that is not master is
 //! all zeros. A process may be killed while it writes: a record with a wrong checksum is ignored.
@@ -15,7 +16,7 @@ use core::ops::Range;
 use core::time::Duration;
 
 use crate::engine::cx::Cx;
-use crate::types::{Cidr, Family, IfIndex, IfName, InstanceId, Priority};
+use crate::types::{Cidr, Family, IfIndex, IfName, InstanceId, Mac, Priority};
 
 /// Length of a record in bytes; divides the page size.
 const LEN: usize = 64;
@@ -23,6 +24,8 @@ const SUM: Range<usize> = 60..64;
 /// Family field of an address record.
 const ADDRESS_V4: u8 = 104;
 const ADDRESS_V6: u8 = 106;
+/// The same field of the record of a virtual interface.
+const LINK: u8 = 200;
 
 /// Record of an instance that is master.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -112,6 +115,15 @@ pub fn addresses(bytes: &[u8]) -> impl Iterator<Item = (IfName, Cidr)> + '_ {
             _ => return None,
         };
         Some((interface(bytes)?, Cidr { addr, prefix }))
+    })
+}
+
+/// Name and Ethernet address of all valid records of virtual interfaces.
+pub fn links(bytes: &[u8]) -> impl Iterator<Item = (IfName, Option<Mac>)> + '_ {
+    bytes.chunks_exact(LEN).filter_map(|bytes| {
+        let mac = Mac(take(bytes, 18)?);
+        let name = interface(bytes)?;
+        (bytes.get(16) == Some(&LINK)).then(|| (name, Some(mac).filter(|mac| *mac != Mac([0; 6]))))
     })
 }
 
@@ -206,6 +218,14 @@ impl StateRecords {
         self.image.extend_from_slice(&address(interface, cidr));
     }
 
+    pub(crate) fn push_link(&mut self, name: &IfName, mac: Option<Mac>) {
+        let mut bytes = [0; LEN];
+        put(&mut bytes, 0, name.as_str().as_bytes());
+        put(&mut bytes, 16, &[LINK]);
+        put(&mut bytes, 18, &mac.map_or([0; 6], |mac| mac.0));
+        self.image.extend_from_slice(&sealed(bytes));
+    }
+
     /// Marks all as not written. A present file of `old_len` bytes is overwritten to its end.
     pub(crate) fn rewrite_over(&mut self, old_len: usize) {
         self.image.resize(self.image.len().max(old_len), 0);
@@ -296,6 +316,23 @@ mod tests {
         assert_eq!(read, all);
         file[2 * LEN + 20] ^= 1;
         assert_eq!(addresses(&file).count(), 1, "a torn record is ignored");
+    }
+
+    #[test]
+    fn link_records_survive_encoding_and_are_neither_masters_nor_addresses() {
+        let name = |text| IfName::new(text).expect("a name");
+        let all = [
+            (name("vrrp.51"), Some(Mac([0, 0, 0x5e, 0, 1, 51]))),
+            (name("fifteen-bytes-x"), None),
+        ];
+        let mut state = StateRecords::new(1);
+        for (name, mac) in &all {
+            state.push_link(name, *mac);
+        }
+        let file = state.image;
+        assert_eq!(file.len(), 3 * LEN);
+        assert_eq!(records(&file).count() + addresses(&file).count(), 0);
+        assert_eq!(links(&file).collect::<Vec<_>>(), all);
     }
 
     #[test]

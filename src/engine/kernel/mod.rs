@@ -18,4 +18,5 @@ pub(crate) mod static_objects;
 pub(crate) mod sysctl;
 pub(crate) mod vmac;
 pub(crate) mod vmac_base;
+mod vmac_request;
 mod vmac_settings;

@@ -25,16 +25,16 @@ use std::io;
 use crate::config::model::{Vmac, VrrpInstance};
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
+use crate::engine::instance::messages;
 use crate::engine::instance::router::Router;
-use crate::engine::kernel::addresses::reason;
 use crate::engine::kernel::backoff::Backoff;
 use crate::engine::kernel::interfaces::{Interface, Interfaces, LinkKind};
 use crate::engine::kernel::repair_limit::{RepairLimit, is_logged};
+use crate::engine::kernel::vmac_request::{Refusal, request};
 use crate::engine::shared::Shared;
-use crate::engine::system::error_text;
 use crate::engine::timers::TimerKey;
+use crate::netlink::macvlan;
 use crate::netlink::macvlan::NewLink;
-use crate::netlink::{Batch, macvlan};
 use crate::types::errno::{EEXIST, ENETDOWN, ENODEV, EOPNOTSUPP};
 use crate::types::{IfIndex, IfName, Instant, VirtualLink};
 
@@ -57,6 +57,8 @@ pub(crate) struct VirtualInterface {
     idle: bool,
     /// We have created an interface with its name.
     created: bool,
+    /// It was as it must be since its base interface exists.
+    existed: bool,
     /// Another program may remove it whenever it appears, or the kernel may not create what was
     /// requested.
     pub(crate) repairs: RepairLimit,
@@ -217,6 +219,7 @@ impl VirtualInterface {
             up: false,
             idle: false,
             created: false,
+            existed: false,
             repairs: RepairLimit::default(),
             refused_vrf: None,
             refused: None,
@@ -227,6 +230,12 @@ impl VirtualInterface {
     /// Whether the kernel refused to set it up. The instance is in FAULT until a retry succeeds.
     pub(crate) fn is_blocked(&self) -> bool {
         self.index.is_some() && self.refused.is_some()
+    }
+
+    /// Whether it does not exist and is not just about to be created again, which is no reason to hand
+    /// over.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.index.is_none() && (self.refused.is_some() || !self.existed)
     }
 
     /// Its defect, as a clause for a message.
@@ -268,8 +277,13 @@ impl VirtualInterface {
         let interfaces = &shared.interfaces;
         if interfaces.by_name(&self.conf.name).is_none() {
             self.up = false;
+            let removed = self.index.take().is_some();
             // It disappears with its base interface, too.
-            if self.index.take().is_some() && interfaces.by_name(&self.conf.base).is_some() {
+            if interfaces.by_name(&self.conf.base).is_none() {
+                self.existed = false;
+                self.allow();
+            } else if removed {
+                self.allow();
                 self.notice(cx.now, owner);
             }
         }
@@ -286,13 +300,14 @@ impl VirtualInterface {
             }
             Need::SetVrf(vrf) => self.set_vrf(cx, vrf),
             Need::Create(base) => {
-                if self.may_repair(cx.now) {
+                if self.retry.retry_at().is_none() && self.may_repair(cx.now) {
                     self.create(cx, shared, owner, base);
                 }
             }
             Need::Adopt(index, state) => self.adopt(cx, shared, owner, index, state),
             Need::Remove(index) => {
                 self.index = None;
+                self.existed = false;
                 self.notice(cx.now, owner);
                 if self.may_repair(cx.now) {
                     log::info!(
@@ -315,8 +330,7 @@ impl VirtualInterface {
         }
     }
 
-    /// It was removed by another program, or is not what was requested. The instance is in FAULT
-    /// meanwhile.
+    /// It was removed by another program, or is not what was requested.
     fn notice(&mut self, now: Instant, owner: Owner<'_>) {
         if self.repairs.notice(now) {
             let (name, dev, lost) = (owner.name, &self.conf.name, self.repairs.lost());
@@ -422,9 +436,18 @@ impl VirtualInterface {
         };
         match request(cx, |batch| macvlan::create(batch, &new)) {
             Ok(()) => {
+                let again = core::mem::replace(&mut self.created, true) || self.existed;
                 // The first creation repairs nothing.
-                let repairs = core::mem::replace(&mut self.created, true);
-                if repairs && !is_logged(self.repairs.repaired(cx.now)) {
+                let count = if again {
+                    self.repairs.repaired(cx.now)
+                } else {
+                    1
+                };
+                if self.existed {
+                    let instance = format_args!("({})", owner.name);
+                    return messages::log_restored(instance, &name, 1, count);
+                }
+                if !is_logged(count) {
                     return;
                 }
                 match conf.mac() {
@@ -442,7 +465,9 @@ impl VirtualInterface {
             }
             // The base interface has just been removed, or the event about our interface is not
             // read yet.
-            Err(Refusal { errno, .. }) if [ENODEV, EEXIST].contains(&errno) => {}
+            Err(Refusal { errno, .. }) if [ENODEV, EEXIST].contains(&errno) => {
+                self.retry.fail(cx.now);
+            }
             Err(Refusal { errno, text }) if EOPNOTSUPP.contains(&errno) => {
                 let kind = link.kind();
                 let keyword = match link {
@@ -456,7 +481,10 @@ impl VirtualInterface {
                 );
                 shared.no_links.push(kind);
             }
-            Err(Refusal { text, .. }) => self.log_refused(owner, text),
+            Err(Refusal { text, .. }) => {
+                self.retry.fail(cx.now);
+                self.log_refused(owner, format!("{text}; retrying"));
+            }
         }
     }
 
@@ -470,6 +498,7 @@ impl VirtualInterface {
         state: LinkState,
     ) {
         self.index = Some(index);
+        self.existed = true;
         self.up = state == LinkState::Up;
         self.idle = false;
         self.repairs.settle();
@@ -513,7 +542,7 @@ impl VirtualInterface {
         }
     }
 
-    /// Nothing is refused anymore.
+    /// Nothing is refused anymore: it exists, or not for that reason.
     fn allow(&mut self) {
         self.refused = None;
         self.retry.reset();
@@ -562,26 +591,4 @@ pub(crate) fn strip_vmacs(conf: &mut VrrpInstance, kinds: &[&'static str]) -> bo
         stays
     });
     conf.vmacs.len() != before
-}
-
-/// The kernel's refusal of a request.
-struct Refusal {
-    errno: i32,
-    text: String,
-}
-
-/// Sends one request.
-fn request(cx: &mut Cx<'_>, fill: impl FnOnce(&mut Batch) -> u32) -> Result<(), Refusal> {
-    let mut batch = Batch::new(1);
-    fill(&mut batch);
-    let mut refusal = None;
-    let sent = cx.system.request(&batch, &mut |ack| {
-        let (errno, text) = (ack.errno, reason(ack));
-        refusal = Some(Refusal { errno, text });
-    });
-    sent.map_err(|error| Refusal {
-        errno: error.raw_os_error().unwrap_or(0),
-        text: error_text(&error),
-    })?;
-    refusal.map_or(Ok(()), Err)
 }
