@@ -103,13 +103,14 @@ pub(super) fn connect(path: &Path) -> io::Result<UnixDatagram> {
     Ok(socket)
 }
 
-/// RFC 3164 section 4.1.1.
+/// RFC 3164 section 4.1.1. Who asks for details with `-D` gets them where keepalived's go: many
+/// syslog daemons drop what is below `info`.
 fn severity(level: Level) -> u8 {
     match level {
         Level::Error => 3,
         Level::Warn => 4,
-        Level::Info => 6,
-        Level::Debug | Level::Trace => 7,
+        Level::Info | Level::Debug => 6,
+        Level::Trace => 7,
     }
 }
 
@@ -153,7 +154,8 @@ mod tests {
             (None, Level::Info, 30),
             (Some(16), Level::Error, 131),
             (Some(23), Level::Warn, 188),
-            (Some(1), Level::Debug, 15),
+            (Some(1), Level::Debug, 14),
+            (Some(1), Level::Trace, 15),
         ] {
             let (mut syslog, outcome) = Syslog::new(&path, facility);
             outcome.expect("connected");

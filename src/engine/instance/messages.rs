@@ -78,7 +78,8 @@ pub(crate) fn log_transition(router: &Router, change: &LoggedTransition<'_>) {
         _ => return,
     };
     for (what, count) in [
-        ("VIPs.", router.addresses.len()),
+        ("VIPs.", router.conf.vips.len()),
+        ("E-VIPs.", router.conf.excluded_vips.len()),
         ("Virtual Routes", router.routes.routes().count()),
         ("Virtual Rules", router.routes.rules().count()),
     ] {

@@ -162,6 +162,9 @@ fn live(daemon: &Daemon) -> Life {
     let check = script(&format!("check-{tag}"), &format!("test ! -e {bad}"));
     let mut inst = Inst::new(51, 100, "10.0.0.100/24")
         .line("track_script {\n check\n }")
+        .line("virtual_ipaddress_excluded {\n 10.0.0.101/24\n }")
+        .line("virtual_routes {\n 172.16.0.0/16 via 10.0.0.254 dev eth0\n }")
+        .line("virtual_rules {\n from 10.0.0.0/24 table 5 preference 16384\n }")
         .line(&format!("notify \"{recorder} any\""));
     for what in ["master", "backup", "fault", "stop"] {
         inst = inst.line(&format!("notify_{what} \"{recorder} {what}\""));
