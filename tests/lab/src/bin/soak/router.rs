@@ -99,10 +99,19 @@ impl Router {
         State {
             pid: self.run.pid(),
             kernel: kernel(&self.node),
-            descriptors: descriptors(self.run.pid()),
+            descriptors: self.descriptors(),
             children: pids.len() - 1,
             memory: process::memory(&[self.run.pid()]).anonymous,
         }
+    }
+
+    /// /proc is open only while the process table is read, in slices.
+    fn descriptors(&self) -> Vec<String> {
+        let settled = wait_for(Duration::from_secs(10), || {
+            let all = descriptors(self.run.pid());
+            (!all.iter().any(|target| target == "/proc")).then_some(all)
+        });
+        settled.expect("the process table is read and closed")
     }
 
     pub(crate) fn end(&mut self) {
