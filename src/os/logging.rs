@@ -16,6 +16,8 @@ use std::io::IsTerminal;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use nix::time::{ClockId, clock_gettime};
@@ -98,8 +100,37 @@ impl Log for Logger {
         }
     }
 
-    fn flush(&self) {}
+    fn flush(&self) {
+        if let Ok(mut sinks) = self.sinks.try_lock() {
+            let pause = sinks.syslog.as_mut().and_then(Syslog::flush);
+            let millis = pause.map_or(0, |pause| pause.as_millis());
+            PAUSE.store(u32::try_from(millis).unwrap_or(0), Ordering::Relaxed);
+        }
+    }
 }
+
+/// Milliseconds until what waits should be sent again, 0 if nothing waits.
+static PAUSE: AtomicU32 = AtomicU32::new(0);
+
+/// Sends what syslog had no room for; returns when to call this again if there is still something.
+pub fn flush() -> Option<Duration> {
+    log::logger().flush();
+    let millis = PAUSE.load(Ordering::Relaxed);
+    (millis > 0).then(|| Duration::from_millis(millis.into()))
+}
+
+/// Sends what syslog had no room for before the process ends; gives up after a while.
+pub fn finish() {
+    for _ in 0..FINISH_ATTEMPTS {
+        if flush().is_none() {
+            return;
+        }
+        std::thread::sleep(FINISH_PAUSE);
+    }
+}
+
+const FINISH_ATTEMPTS: u32 = 20;
+const FINISH_PAUSE: Duration = Duration::from_millis(5);
 
 #[derive(Default)]
 struct Sinks {

@@ -16,6 +16,7 @@ use super::clock::{self, ReceiveTime};
 use super::dumps::{DumpKind, Dumps};
 use super::event_reader::{EventReader, Slice};
 use super::linux::Linux;
+use super::logging;
 use super::netlink_socket::{BUFFER_LEN, NetlinkSocket};
 use super::raw_socket::Buffer;
 use super::restart::Successor;
@@ -246,7 +247,10 @@ impl<'a> Reactor<'a> {
     /// Waits until a descriptor is ready or a timer is due.
     fn wait(&mut self) -> io::Result<Backlog> {
         let deadline = self.engine.next_deadline();
-        let timeout = self.timeout(deadline);
+        let mut timeout = self.timeout(deadline);
+        if let Some(pause) = logging::flush() {
+            timeout = Some(timeout.map_or(pause, |left| left.min(pause)));
+        }
         self.update_poll_list();
         sys::ppoll(&mut self.poll, timeout)?;
         #[cfg(feature = "lvs")]

@@ -1,8 +1,11 @@
 //! Logs to syslog: datagrams to `/dev/log` in the format of RFC 3164, without the host name.
 //!
-//! Sending never blocks. After a restart of the syslog daemon the next line reconnects; while it is
-//! missing, there is at most one attempt per second.
+//! Sending never blocks. What the syslog daemon has not read yet waits in the kernel, which holds ten
+//! lines by default (`net.unix.max_dgram_qlen`), and then here: a burst, as when many instances change
+//! state together, is over before the daemon runs. After a restart of the syslog daemon the next line
+//! reconnects; while it is missing, there is at most one attempt per second.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -18,6 +21,21 @@ pub(super) const DEV_LOG: &str = "/dev/log";
 /// LOG_DAEMON.
 const DEFAULT_FACILITY: u8 = 3;
 const RETRY: Duration = Duration::from_secs(1);
+/// Maximum number of lines that wait here.
+const MAX_WAITING: usize = 1024;
+/// When to try again to send what waits; twice as long after each attempt that sends nothing, up to
+/// [`RETRY`].
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// Outcome of sending a line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Sent {
+    Yes,
+    /// The daemon has not read yet.
+    Full,
+    /// There is no daemon.
+    Missing,
+}
 
 #[derive(Debug)]
 pub(super) struct Syslog {
@@ -25,6 +43,8 @@ pub(super) struct Syslog {
     facility: u8,
     socket: Option<UnixDatagram>,
     retry_at: Option<Instant>,
+    waiting: VecDeque<String>,
+    pause: Duration,
     lost: LostLines,
 }
 
@@ -40,13 +60,16 @@ impl Syslog {
             facility: facility.unwrap_or(DEFAULT_FACILITY),
             socket,
             retry_at: None,
+            waiting: VecDeque::new(),
+            pause: FIRST_PAUSE,
             lost: LostLines::default(),
         };
         (syslog, outcome)
     }
 
-    /// Sends a line of the program `tag`, or counts it as lost.
+    /// Sends a line of the program `tag` now or later, or counts it as lost.
     pub(super) fn line(&mut self, tag: &str, level: Level, time: &LocalTime, text: &str) {
+        self.send_waiting();
         if let Some(notice) = self.lost.notice() {
             if !self.put(tag, Level::Warn, time, &notice) {
                 self.lost.count_one();
@@ -63,21 +86,57 @@ impl Syslog {
         let priority = self.facility * 8 + severity(level);
         let pid = std::process::id();
         let message = format!("<{priority}>{} {tag}[{pid}]: {text}", time.rfc3164());
+        if self.waiting.is_empty() {
+            match self.send(&message) {
+                Sent::Yes => return true,
+                Sent::Missing => return false,
+                Sent::Full => self.pause = FIRST_PAUSE,
+            }
+        }
+        let has_room = self.waiting.len() < MAX_WAITING;
+        if has_room {
+            self.waiting.push_back(message);
+        }
+        has_room
+    }
+
+    /// Sends what waits; returns when to try again if there is still something.
+    pub(super) fn flush(&mut self) -> Option<Duration> {
+        let before = self.waiting.len();
+        self.send_waiting();
+        let pause = self.pause;
+        self.pause = match self.waiting.len() < before {
+            true => FIRST_PAUSE,
+            false => (pause * 2).min(RETRY),
+        };
+        (!self.waiting.is_empty()).then_some(pause)
+    }
+
+    fn send_waiting(&mut self) {
+        while let Some(message) = self.waiting.pop_front() {
+            if self.send(&message) != Sent::Yes {
+                self.waiting.push_front(message);
+                return;
+            }
+        }
+    }
+
+    fn send(&mut self, message: &str) -> Sent {
         // The second attempt is for a daemon that was restarted, which the first one detects.
         for _ in 0..2 {
             if self.socket.is_none() && !self.reconnect() {
-                return false;
+                return Sent::Missing;
             }
             let Some(socket) = &self.socket else {
-                return false;
+                return Sent::Missing;
             };
             match socket.send(message.as_bytes()) {
-                Ok(_) => return true,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Ok(_) => return Sent::Yes,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Sent::Full,
                 Err(_) => self.socket = None,
             }
         }
-        false
+        Sent::Missing
     }
 
     fn reconnect(&mut self) -> bool {
@@ -204,14 +263,54 @@ mod tests {
         let path = scratch.path("log");
         let daemon = listen(&path);
         let (mut syslog, _) = Syslog::new(&path, None);
-        // More than its queue holds. If sending blocked, the test would hang.
-        for _ in 0..2000 {
+        // More than its queue and ours hold. If sending blocked, the test would hang.
+        for _ in 0..4000 {
             syslog.line(TAG, Level::Info, &TIME, "flood");
         }
         assert!(syslog.lost.notice().is_some());
         while receive(&daemon).is_some() {}
         syslog.line(TAG, Level::Info, &TIME, "awake again");
-        let notice = receive(&daemon).expect("notice");
+        let lines = read_all(&mut syslog, &daemon);
+        let [.., notice, last] = &lines[..] else {
+            panic!("{lines:?}");
+        };
         assert!(notice.ends_with("log lines lost"), "{notice}");
+        assert!(last.ends_with(": awake again"), "{last}");
+    }
+
+    /// Reads until nothing waits.
+    fn read_all(syslog: &mut Syslog, daemon: &UnixDatagram) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let pause = syslog.flush();
+            lines.extend(std::iter::from_fn(|| receive(daemon)));
+            if pause.is_none() {
+                return lines;
+            }
+        }
+    }
+
+    #[test]
+    fn a_burst_that_the_daemon_reads_later_is_complete_and_in_order() {
+        let scratch = Scratch::new("syslog-burst");
+        let path = scratch.path("log");
+        let daemon = listen(&path);
+        let (mut syslog, _) = Syslog::new(&path, None);
+        assert_eq!(syslog.flush(), None);
+        let mut count = 0;
+        while syslog.waiting.len() < MAX_WAITING {
+            syslog.line(TAG, Level::Info, &TIME, &format!("line {count}"));
+            count += 1;
+        }
+        // The longer it does not read, the less often it is tried.
+        let pauses: Vec<_> = std::iter::repeat_with(|| syslog.flush()).take(9).collect();
+        assert_eq!(pauses[0], Some(FIRST_PAUSE));
+        assert_eq!(pauses[1], Some(FIRST_PAUSE * 2));
+        assert_eq!(pauses[8], Some(RETRY));
+        let lines = read_all(&mut syslog, &daemon);
+        assert_eq!(lines.len(), count);
+        for (number, line) in lines.iter().enumerate() {
+            assert!(line.ends_with(&format!(": line {number}")), "{line}");
+        }
     }
 }

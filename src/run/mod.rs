@@ -45,7 +45,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         #[cfg(not(feature = "uci"))]
         Ok(Request::Uci(_)) => print_outcome("uci2conf", Err(Feature::Uci.not_built_in())),
         Ok(Request::ConfigTest(options)) => config_test(&options, &config_host(&options)),
-        Ok(Request::Run(options)) => start::start(&options),
+        Ok(Request::Run(options)) => {
+            let code = start::start(&options);
+            logging::finish();
+            code
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::os::blocking_script::{self, ReceivedRequests};
 use crate::os::child;
 use crate::os::daemon::Ready;
 use crate::os::instance_lock::{self, InstanceLock};
+use crate::os::logging;
 use crate::os::privileges::{Missing, Plan, Privileges};
 use crate::os::reactor::{ProcessRequest, Reactor};
 use crate::os::restart::Successor;
@@ -187,6 +188,7 @@ impl<'a> Daemon<'a> {
                         continue;
                     }
                     reactor.prepare_restart();
+                    logging::flush();
                     break Err(self.successor.exec(self.lock, &self.seccomp));
                 }
                 Ok(ProcessRequest::Stop) => break Ok(()),
