@@ -213,6 +213,7 @@ impl Engine {
     pub fn expire(&mut self, now: Instant, system: &mut dyn System) {
         let cx = &mut Cx::new(now, system);
         let mut idle = true;
+        self.shared.announcing = None;
         let start = cx.system.clock();
         for _ in 0..TimerKey::count(self.routers.len()) {
             match self.shared.timers.first() {
@@ -237,6 +238,7 @@ impl Engine {
             self.apply_kernel_actions(cx);
         }
         self.work(cx);
+        self.shared.announcing = None;
         self.shared.state_records.write(cx);
     }
 
@@ -256,7 +258,7 @@ impl Engine {
         let progress = self.expire_machine(cx, id);
         if let Some(router) = self.routers.get_mut(id) {
             let shared = &mut self.shared;
-            router.announce(cx, shared);
+            router.announce_in_slice(cx, shared);
             if cx.is_due(router.addresses.renewal()) {
                 router.renew(cx, shared);
             }

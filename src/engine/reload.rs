@@ -230,14 +230,15 @@ impl Engine {
         }
     }
 
-    /// Removes addresses of new instances that exist already, set by hand or left over, before the
-    /// election, as at startup.
+    /// Creates the virtual interfaces of new instances, and removes addresses of theirs that exist
+    /// already, set by hand or left over, before the election, as at startup.
     fn remove_leftovers_of(&mut self, cx: &mut Cx<'_>, new: &[InstanceId]) -> io::Result<()> {
         if new.is_empty() {
             return Ok(());
         }
         // Without the addresses that other instances have just removed.
         self.dump_interfaces(cx)?;
+        self.create_vmacs(cx)?;
         for &id in new {
             if let Some(router) = self.routers.get_mut(id) {
                 router.withdraw_leftover_addresses(cx, &mut self.shared);

@@ -13,6 +13,7 @@ use crate::engine::kernel::vmac_base;
 use crate::engine::log_limit::LogLimit;
 use crate::engine::notify::children::Children;
 use crate::engine::notify::notifier::Notifier;
+use crate::engine::slice::Slice;
 use crate::engine::timers::{TimerKey, Timers};
 use crate::engine::tracking::Tracking;
 use crate::netlink::Batch;
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) kernel_work: bool,
     /// The last slice of it has left something to do.
     pub(crate) kernel_backlog: bool,
+    /// The announcements of this turn of the loop, since the first.
+    pub(crate) announcing: Option<Slice>,
     /// Something has changed that [`crate::engine::Engine::refresh`] must react to.
     pub(crate) dirty: bool,
     /// Static addresses must be compared with the kernel's.
@@ -87,6 +90,7 @@ impl Shared {
             pending_actions: Vec::with_capacity(instances.saturating_mul(4)),
             kernel_work: false,
             kernel_backlog: false,
+            announcing: None,
             dirty: false,
             recheck_static_addresses: false,
             foreign_secondaries: Vec::new(),

@@ -272,3 +272,40 @@ fn announcements_of_many_addresses_take_many_turns() {
     assert!(kernel.frames > MANY, "{} announced", kernel.frames);
     assert!(most <= 256, "{most} in one turn, of two instances");
 }
+
+/// 255 instances take over together, on a machine that sends 10,000 frames per second: the first
+/// rounds of all of them take half a second.
+#[test]
+fn announcements_of_many_instances_delay_no_advert() {
+    const ADDRESSES: usize = 20;
+    let one = |vrid: u8| {
+        let vip = |nth| format!("10.0.{vrid}.{nth}/32");
+        let vips: Vec<String> = (0..ADDRESSES).map(vip).collect();
+        let vips: Vec<&str> = vips.iter().map(String::as_str).collect();
+        let mut conf = instance(vrid, 100, &vips);
+        conf.garp.repeat = 5;
+        conf
+    };
+    let config = Config {
+        instances: (1..=255).map(one).collect(),
+        ..Config::default()
+    };
+    let mut kernel = eth0();
+    kernel.frame_delay = Duration::from_micros(100);
+    let mut engine = Engine::new(config, Options::default());
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(8000));
+    let log = kernel.take_log();
+    let frames = log.iter().filter(|line| line.starts_with("garp")).count();
+    assert_eq!(frames, 255 * ADDRESSES * 5, "five rounds");
+    let mut last = [None; 256];
+    let mut longest = Duration::ZERO;
+    for (now, vrid, _) in &kernel.sent {
+        if let Some(before) = last[usize::from(*vrid)].replace(*now) {
+            longest = longest.max(now.since(before));
+        }
+    }
+    // A slice, and one instance.
+    let limit = INTERVAL + 5 * LATE;
+    assert!(longest < limit, "{longest:?} between two adverts");
+}

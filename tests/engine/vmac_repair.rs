@@ -1,5 +1,7 @@
 //! Macvlans that another program removes, that the kernel refuses, or that a killed process has left.
 
+use std::time::Duration;
+
 use crate::support::kernel::{Kernel, at, engine, eth0, ifname, instance, run, start};
 use crate::vmac::{VIP, VMAC, macvlan, macvlan_on, states, vmac_instance};
 use vrrpd::config::model::{Config, Fifo, Global, User, VrrpInstance};
@@ -11,20 +13,23 @@ const ENOSPC: i32 = 28;
 
 /// An engine whose states are written to a FIFO, and so to the log of the kernel.
 fn notifying(conf: VrrpInstance) -> Engine {
+    Engine::new(config(vec![conf]), Options::default())
+}
+
+fn config(instances: Vec<VrrpInstance>) -> Config {
     let fifo = Fifo {
         path: "/run/fifo".into(),
         user: User::default(),
         script: None,
     };
-    let config = Config {
-        instances: vec![conf],
+    Config {
+        instances,
         global: Global {
             notify_fifo: Some(fifo),
             ..Global::default()
         },
         ..Config::default()
-    };
-    Engine::new(config, Options::default())
+    }
 }
 
 /// The states in a log of the kernel, in order.
@@ -226,4 +231,41 @@ fn vmac_of_a_killed_daemon_that_has_another_name_now_is_replaced() {
     assert!(macvlans.next().is_none());
     run(&mut next, &mut kernel, at(2000));
     assert_eq!(states(&next), [VrrpState::Master]);
+}
+
+/// A notify script would otherwise be run for a fault that lasts until the next netlink event.
+#[test]
+fn reload_that_adds_or_moves_a_vmac_causes_no_fault() {
+    let mut kernel = eth0();
+    kernel.set_link(3, "eth1", true);
+    kernel.add(3, "198.51.100.1/24");
+    let mut engine = notifying(instance(9, 100, &[]));
+    start(&mut engine, &mut kernel, at(0));
+    let mut moved = vmac_instance(100);
+    moved.interface = ifname("eth1");
+    moved.vmacs[0].base = ifname("eth1");
+    for (nth, conf) in [vmac_instance(100), moved].into_iter().enumerate() {
+        let now = at(1000 * (nth as u64 + 1));
+        // The kernel does not use an index again.
+        let unused = 20 + 10 * u32::try_from(nth).expect("small");
+        kernel.set_link(unused, &format!("unused{nth}"), true);
+        run(&mut engine, &mut kernel, now);
+        kernel.take_log();
+        engine.reload(now, config(vec![conf]), &mut kernel);
+        kernel.deliver(&mut engine, now);
+        run(
+            &mut engine,
+            &mut kernel,
+            now.after(Duration::from_millis(900)),
+        );
+        let log = kernel.take_log();
+        // The instance that ends is told of a fault.
+        let created = log.iter().position(|line| line.starts_with("macvlan"));
+        let told = told(&log[created.expect("a macvlan")..]);
+        assert_eq!(told, ["BACKUP", "MASTER"], "{nth}: {log:?}");
+        assert_eq!(count(&log, "macvlan"), 1, "{log:?}");
+        let link = kernel.links.iter().find(|link| link.name == "vrrp.7");
+        let parent = u32::try_from(nth).expect("small") + 2;
+        assert_eq!(link.expect("a macvlan").parent, Some((parent, VMAC)));
+    }
 }

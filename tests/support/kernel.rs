@@ -112,6 +112,8 @@ pub struct Kernel {
     pub processes: Vec<(String, String)>,
     /// Time that each netlink request takes.
     pub request_delay: std::time::Duration,
+    /// Time that sending a frame takes.
+    pub frame_delay: std::time::Duration,
     /// When each advert was sent, by which VRID and with which priority.
     pub sent: Vec<(Instant, u8, u8)>,
     /// Time that reading a process takes; scans are logged if it is not zero.
@@ -601,6 +603,7 @@ impl System for Kernel {
 
     fn send_frame(&mut self, interface: IfIndex, frame: &[u8]) -> io::Result<()> {
         self.frames += 1;
+        self.clock = self.clock.after(self.frame_delay);
         let header = ether::parse(frame).expect("a frame");
         if header.ether_type == ether::IPV4 {
             let at = interface;

@@ -9,6 +9,7 @@ use crate::engine::instance::auth::{self, Sequence};
 use crate::engine::instance::router::{Readiness, Router};
 use crate::engine::kernel::vmac::VirtualInterface;
 use crate::engine::shared::Shared;
+use crate::engine::slice::Slice;
 use crate::engine::system::{AdvertRoute, error_text};
 use crate::types::{Family, IfIndex, IfName, Instant, Mac, Priority, Version};
 use crate::vrrp::{Burst, Reason};
@@ -154,7 +155,17 @@ impl Router {
         if burst != Burst::LowerPrio {
             self.extra_garp.start(cx.now, Burst::Resumed);
         }
-        self.announce(cx, shared);
+        self.announce_in_slice(cx, shared);
+    }
+
+    /// Sends the announcements that are due, unless those of other instances have taken long in this
+    /// turn of the loop: then they stay due until packets have been read and adverts sent.
+    pub(crate) fn announce_in_slice(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
+        let start = || Slice::from(cx.system.clock());
+        let slice = *shared.announcing.get_or_insert_with(start);
+        if !slice.is_over(cx) {
+            self.announce(cx, shared);
+        }
     }
 
     pub(crate) fn stop_announcing(&mut self) {

@@ -129,7 +129,8 @@ impl Engine {
         self.shared.set_timer(TimerKey::Vmacs, next);
     }
 
-    /// At startup: creates the virtual interfaces and reads the result.
+    /// Creates the virtual interfaces and reads the result, so that new instances do not start in
+    /// FAULT.
     pub(crate) fn create_vmacs(&mut self, cx: &mut Cx<'_>) -> io::Result<()> {
         if self.routers.iter().all(|router| router.vmacs.is_empty()) {
             return Ok(());
@@ -312,7 +313,7 @@ impl VirtualInterface {
                 if self.may_repair(cx.now) {
                     log::info!(
                         target: "vrrp",
-                        "({}) removed {}, which is on another base interface or has another address",
+                        "({}) removed {}: its base interface is gone or another one, or it has another address",
                         owner.name, self.conf.name
                     );
                     let _ = request(cx, |batch| macvlan::delete(batch, index));
