@@ -225,15 +225,16 @@ impl fmt::Display for Check<'_> {
 
 /// Keyword and target of a check.
 pub(super) fn subject(kind: &CheckKind) -> (&'static str, Option<&Target>) {
-    match kind {
-        CheckKind::Tcp(target) => ("TCP_CHECK", Some(target)),
-        CheckKind::Http(target, http) if http.tls => ("SSL_GET", Some(target)),
-        CheckKind::Http(target, _) => ("HTTP_GET", Some(target)),
-        CheckKind::Smtp { target, .. } => ("SMTP_CHECK", Some(target)),
-        CheckKind::Dns { target, .. } => ("DNS_CHECK", Some(target)),
-        CheckKind::Udp(target, _) => ("UDP_CHECK", Some(target)),
-        CheckKind::Ping(target) => ("PING_CHECK", Some(target)),
-        CheckKind::Misc { .. } => ("MISC_CHECK", None),
-        CheckKind::File { .. } => ("FILE_CHECK", None),
-    }
+    let name = match kind {
+        CheckKind::Tcp(_) => "TCP_CHECK",
+        CheckKind::Http(_, http) if http.tls => "SSL_GET",
+        CheckKind::Http(..) => "HTTP_GET",
+        CheckKind::Smtp { .. } => "SMTP_CHECK",
+        CheckKind::Dns { .. } => "DNS_CHECK",
+        CheckKind::Udp(..) => "UDP_CHECK",
+        CheckKind::Ping(_) => "PING_CHECK",
+        CheckKind::Misc { .. } => "MISC_CHECK",
+        CheckKind::File { .. } => "FILE_CHECK",
+    };
+    (name, kind.target())
 }

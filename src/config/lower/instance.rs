@@ -375,7 +375,7 @@ impl Lowering<'_> {
             return asked;
         }
         if let (Some(2), Some(node)) = (own, block.fields.last("version")) {
-            self.warn(
+            self.tolerated(
                 node.keyword.span,
                 "VRRP version 2 does not support IPv6; version 3 is used",
             );

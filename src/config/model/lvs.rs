@@ -274,6 +274,22 @@ pub enum CheckKind {
     },
 }
 
+impl CheckKind {
+    /// What the check connects to; `None`: a program or a file.
+    #[must_use]
+    pub fn target(&self) -> Option<&Target> {
+        match self {
+            CheckKind::Tcp(target)
+            | CheckKind::Http(target, _)
+            | CheckKind::Smtp { target, .. }
+            | CheckKind::Dns { target, .. }
+            | CheckKind::Udp(target, _)
+            | CheckKind::Ping(target) => Some(target),
+            CheckKind::Misc { .. } | CheckKind::File { .. } => None,
+        }
+    }
+}
+
 /// Remote and local address of a network check.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Target {

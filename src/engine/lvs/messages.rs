@@ -1,6 +1,7 @@
 //! Log lines and e-mail texts about checks, servers and quorums: keepalived's, where it has them.
 
 use core::fmt;
+use core::net::SocketAddr;
 use std::io;
 
 use crate::check::schedule::ResultEffect;
@@ -10,7 +11,7 @@ use crate::engine::lvs::notify::{Cause, RemovalReason, server_name};
 use crate::engine::system::error_text;
 use crate::lvs::state::{Change, VirtualServerState, threshold};
 use crate::types::Instant;
-use crate::types::ipvs::{IpProtocol, ServerName};
+use crate::types::ipvs::ServerName;
 
 /// A check with its servers; displayed as in keepalived's log.
 #[derive(Clone, Copy, Debug)]
@@ -25,15 +26,10 @@ impl CheckConf<'_> {
         server_name(self.virtual_server, self.real_server)
     }
 
-    /// keepalived's words for this kind of check, around the target: success, and start of a failure.
+    /// keepalived's words for this kind of check, around the server: success, and start of a failure.
     fn phrases(&self) -> (&'static str, &'static str, &'static str) {
         match &self.check.kind {
             CheckKind::Tcp(_) => ("TCP connection to", "success.", "TCP_CHECK on service"),
-            CheckKind::Http(_, http) if http.tls => (
-                "Remote Web server",
-                "succeed on service.",
-                "SSL_GET on service",
-            ),
             CheckKind::Http(..) => (
                 "Remote Web server",
                 "succeed on service.",
@@ -47,38 +43,44 @@ impl CheckConf<'_> {
             CheckKind::Dns { .. } => ("DNS_CHECK", "success.", "DNS_CHECK"),
             CheckKind::Udp(..) => ("UDP connection to", "success.", "UDP_CHECK on service"),
             CheckKind::Ping(_) => ("ICMP connection to", "success.", "ICMP CHECK on service"),
-            CheckKind::Misc { .. } => ("Misc check for", "success.", "Misc check for"),
+            CheckKind::Misc { .. } => ("Misc check for", "succeeded.", "Misc check for"),
             CheckKind::File { .. } => ("FILE_CHECK for", "success.", "FILE_CHECK for"),
+        }
+    }
+
+    /// The virtual server, and what the check connects to if that is not the real server.
+    fn details(&self) -> String {
+        let vs = &self.virtual_server.name;
+        let (addr, port) = (self.real_server.addr, self.real_server.port);
+        let ping = matches!(self.check.kind, CheckKind::Ping(_));
+        match self.check.kind.target().map(|target| target.remote) {
+            // ICMP has no port.
+            Some(remote) if ping && remote.ip() != addr => format!("VS {vs} ({})", remote.ip()),
+            Some(remote) if !ping && remote != SocketAddr::new(addr, port) => {
+                format!("VS {vs} ({remote})")
+            }
+            Some(_) | None => format!("VS {vs}"),
         }
     }
 }
 
 impl fmt::Display for CheckConf<'_> {
-    /// `[192.0.2.1]:tcp:80`: what it checks, as in keepalived's lines.
+    /// `[192.0.2.1]:tcp:80`: the real server, as in keepalived's lines, whatever the check connects to.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (target, protocol) = match &self.check.kind {
-            CheckKind::Tcp(target)
-            | CheckKind::Http(target, _)
-            | CheckKind::Smtp { target, .. } => (target, IpProtocol::Tcp),
-            CheckKind::Udp(target, _) | CheckKind::Dns { target, .. } => (target, IpProtocol::Udp),
-            CheckKind::Ping(target) => return write!(f, "[{}]", target.remote.ip()),
+        let server = self.server_name();
+        match &self.check.kind {
             CheckKind::Misc { command, .. } => {
                 let program = command.argv.first().map_or("", String::as_str);
                 let vs = &self.virtual_server.name;
-                return write!(f, "[{} VS {vs}] by [{program}]", self.server_name());
+                write!(f, "[{server} VS {vs}] by [{program}]")
             }
-            CheckKind::File { .. } => return write!(f, "service {}", self.server_name()),
-        };
-        let (addr, port) = (target.remote.ip(), target.remote.port());
-        let target = ServerName {
-            addr,
-            protocol: Some(protocol),
-            port,
-        };
-        if matches!(self.check.kind, CheckKind::Dns { .. }) {
-            write!(f, "({target})")
-        } else {
-            target.fmt(f)
+            CheckKind::Dns { .. } => write!(f, "({server})"),
+            CheckKind::File { .. } => write!(f, "service {server}"),
+            CheckKind::Tcp(_)
+            | CheckKind::Http(..)
+            | CheckKind::Smtp { .. }
+            | CheckKind::Udp(..)
+            | CheckKind::Ping(_) => server.fmt(f),
         }
     }
 }
@@ -92,7 +94,7 @@ pub(super) fn log_result(
     result: &Result<i64, String>,
 ) {
     let (before, success, failure) = check.phrases();
-    let vs = &check.virtual_server.name;
+    let vs = check.details();
     let log_all = check.check.log_all_failures;
     let why = match (effect, result) {
         (ResultEffect::Retry(_), _) if !log_all => return,
@@ -110,20 +112,26 @@ pub(super) fn log_result(
     }
     match (effect, result) {
         (ResultEffect::Changed(_) | ResultEffect::Unchanged, Ok(_)) => {
-            log::info!(target: "check", "{before} {check} {success} VS {vs}");
+            log::info!(target: "check", "{before} {check} {success} {vs}");
         }
         (ResultEffect::Changed(0), Err(_)) => {
-            log::warn!(target: "check", "{failure} {check} failed. VS {vs}: {why}");
+            log::warn!(target: "check", "{failure} {check} failed. {vs}: {why}");
         }
         (ResultEffect::Changed(retries), Err(_)) => {
-            log::warn!(target: "check", "{failure} {check} failed after {retries} retries. VS {vs}: {why}");
+            // keepalived names the virtual server in this line alone.
+            let ping = matches!(check.check.kind, CheckKind::Ping(_));
+            let of = match ping {
+                true => format!(" of {}", check.virtual_server.name),
+                false => String::new(),
+            };
+            log::warn!(target: "check", "{failure} {check}{of} failed after {retries} retries. {vs}: {why}");
         }
         (ResultEffect::Retry(retries), _) => {
             let (next, max) = (retries.saturating_add(1), check.check.retry);
-            log::info!(target: "check", "{failure} {check} failed. VS {vs}: {why}; retry {next} of {max}");
+            log::info!(target: "check", "{before} {check} failed. {vs}: {why}; retry {next} of {max}");
         }
         (ResultEffect::Unchanged, Err(_)) => {
-            log::info!(target: "check", "{failure} {check} still fails. VS {vs}: {why}");
+            log::info!(target: "check", "{failure} {check} still fails. {vs}: {why}");
         }
     }
 }
@@ -136,11 +144,11 @@ pub(super) fn log_postponed(
     error: &io::Error,
 ) {
     let (_, _, failure) = check.phrases();
-    let (error, vs) = (error_text(error), &check.virtual_server.name);
+    let (error, vs) = (error_text(error), check.details());
     if log_limit.allow(now).is_some() {
         log::warn!(
             target: "check",
-            "{failure} {check} cannot run: {error}; retrying at the next interval, the server of VS {vs} keeps its state"
+            "{failure} {check} cannot run: {error}; retrying at the next interval, the server of {vs} keeps its state"
         );
     }
 }

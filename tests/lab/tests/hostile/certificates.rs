@@ -94,7 +94,7 @@ fn other_name(ctx: &Ctx) -> Outcome {
     wait_until(SOON, "the server with the right name is up", || {
         run.log().contains("Adding service [10.0.0.3]:tcp:8443")
     });
-    let failed = "SSL_GET on service [10.0.0.2]:tcp:8443 failed. VS [10.9.9.9]:tcp:8443: /: invalid peer \
+    let failed = "HTTP_CHECK on service [10.0.0.2]:tcp:8443 failed. VS [10.9.9.9]:tcp:8443: /: invalid peer \
                   certificate: certificate not valid for name";
     wait_until(SOON, "the check of the other name fails", || {
         run.log().contains(failed)
