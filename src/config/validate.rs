@@ -34,7 +34,6 @@ const REQUIRED: &[(&str, &str)] = &[
     ("vrrp_track_process", "process"),
     ("track_file", "file"),
     ("bfd_instance", "neighbor_ip"),
-    ("vrrp_sync_group", "group"),
     ("virtual_server", "real_server"),
     ("MISC_CHECK", "misc_path"),
     ("HTTP_GET", "url"),

@@ -29,8 +29,9 @@ pub(super) enum Role {
     Item,
     /// An option of an item.
     ItemOption,
-    /// A number as an option of an item: the option is ignored if it is invalid, not the item.
-    ItemNumber,
+    /// An option of an item that is ignored alone if it is invalid, not with the item: a number, or
+    /// what only describes an address.
+    ItemDetail,
 }
 
 /// Whether further arguments may follow an argument. A word that is not valid for an optional
@@ -57,7 +58,7 @@ impl ArgOwner<'_> {
     fn consequence(&self) -> String {
         match self.role {
             Role::Item | Role::ItemOption => "; line ignored".to_owned(),
-            Role::Statement { default: "" } | Role::ItemNumber => "; ignored".to_owned(),
+            Role::Statement { default: "" } | Role::ItemDetail => "; ignored".to_owned(),
             Role::Statement { default } => format!("; {default} is used"),
         }
     }
@@ -333,13 +334,17 @@ impl Checker<'_> {
         if let Some(word) = words.get_mut(at) {
             word.text = row.canonical_name().into();
         }
-        let is_number = matches!(row.args(), [Arg::Int(..)]);
+        let is_detail = match row.args() {
+            [Arg::Int(..) | Arg::Lifetime | Arg::Broadcast] | [Arg::Opt(_), Arg::Count] => true,
+            [Arg::Scope | Arg::Name(15)] => owner.name == "address",
+            _ => false,
+        };
         let option = ArgOwner {
             name: row.name(),
             span: words.get(at).map_or(owner.span, |word| word.span),
             role: match owner.role {
-                Role::Item if is_number => Role::ItemNumber,
-                Role::Item | Role::ItemOption | Role::ItemNumber => Role::ItemOption,
+                Role::Item if is_detail => Role::ItemDetail,
+                Role::Item | Role::ItemOption | Role::ItemDetail => Role::ItemOption,
                 Role::Statement { .. } => owner.role,
             },
         };
@@ -349,7 +354,7 @@ impl Checker<'_> {
         while let Some(arg) = rest.next() {
             let next = self.argument(&option, arg, Position::before(rest.as_slice()), words, at);
             let Some(next) = next else {
-                if option.role != Role::ItemNumber {
+                if option.role != Role::ItemDetail {
                     return None;
                 }
                 words.drain(name..at.saturating_add(1).min(words.len()));

@@ -320,7 +320,19 @@ impl Lowering<'_> {
     }
 
     /// The instances of each `track_group`. The checker has reported unknown names.
-    fn track_groups(&self, top: &Fields<'_>, instances: &[VrrpInstance]) -> Vec<Vec<InstanceId>> {
+    fn track_groups(
+        &mut self,
+        top: &Fields<'_>,
+        instances: &[VrrpInstance],
+    ) -> Vec<Vec<InstanceId>> {
+        for node in top.all("track_group") {
+            if Fields::inside(node).items("group").next().is_none() {
+                self.note(
+                    node.keyword.span,
+                    "track_group without `group` has no effect",
+                );
+            }
+        }
         let names = NameIndex::of(instances.iter().map(|one| &*one.name));
         let members = |node| {
             let fields = Fields::inside(node);

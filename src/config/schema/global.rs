@@ -20,8 +20,8 @@ pub(super) static UP_DOWN_DELAYS: Items = Items {
     noun: "interface delay",
     args: &[
         Arg::If,
-        Arg::Secs(0, 255_000),
-        Arg::Opt(&Arg::Secs(0, 255_000)),
+        Arg::Time(0, 255_000),
+        Arg::Opt(&Arg::Time(0, 255_000)),
     ],
     many_per_line: false,
 };
@@ -123,8 +123,8 @@ static VRRP: &[Keyword] = &[
     row!("vrrp_garp_interval", [GAP], S, "0", "Minimum time in seconds between two gratuitous ARPs on an interface; 0: no limit"),
     row!("vrrp_gna_interval", [GAP], S, "0", "Minimum time in seconds between two unsolicited neighbor advertisements on an interface; 0: no limit"),
     row!("vrrp_min_garp", [Arg::Bool], A, "off", "Send one gratuitous ARP per address only: repeat 1, no second burst, no periodic refresh"),
-    row!("vrrp_garp_extra_if", [Arg::Opt(&Arg::Choice(&"all")), Arg::Secs(1_000, 86_400_000)], C, "", "Time in seconds between periodic gratuitous ARPs for VIPs on VMAC interfaces other than the instance's own (all: on any other interface), 1-86400"),
-    row!("vrrp_vmac_garp_intvl" = "vrrp_garp_extra_if", [Arg::Opt(&Arg::Choice(&"all")), Arg::Secs(1_000, 86_400_000)], C),
+    row!("vrrp_garp_extra_if", [Arg::Opt(&Arg::Choice(&"all")), Arg::Span(1_000, 86_400_000)], C, "", "Time in seconds between periodic gratuitous ARPs for VIPs on VMAC interfaces other than the instance's own (all: on any other interface), 1-86400"),
+    row!("vrrp_vmac_garp_intvl" = "vrrp_garp_extra_if", [Arg::Opt(&Arg::Choice(&"all")), Arg::Span(1_000, 86_400_000)], C),
     row!("vrrp_down_timer_adverts", [Arg::Int(1, 100)], B, "3", "Number of missed adverts after which a backup takes over, 1-100"),
     row!("vrrp_lower_prio_no_advert", [Arg::Bool], A, "off", "Do not send an advert in reply to a lower priority advert while MASTER"),
     row!("vrrp_higher_prio_send_advert", [Arg::Bool], A, "off", "Send one more advert before going to BACKUP state for a higher priority master"),

@@ -145,8 +145,8 @@ static TIMING: &[Keyword] = &[
     row!("owner_ignore_adverts", [Arg::Bool], B, "", "Ignore all adverts while the router is the address owner; default: vrrp_owner_ignore_adverts"),
     row!("timer_expired_backup", [Arg::Opt(&Arg::Int(1, 254))], B, "", "With nopreempt: go to BACKUP state if another router may have taken over since our last advert; the number is the highest priority of the others, 1-254; no number: 254"),
     row!("thread_timer_expired" = "timer_expired_backup", [Arg::Opt(&Arg::Int(1, 254))], B),
-    row!("garp_extra_if", [Arg::Opt(&Arg::Choice(&"all")), Arg::Secs(0, 86_400_000)], C, "", "Time in seconds between periodic gratuitous ARPs for VIPs on VMAC interfaces other than the instance's own (all: on any other interface), 0-86400; 0: off; default: vrrp_garp_extra_if"),
-    row!("vmac_garp_intvl" = "garp_extra_if", [Arg::Opt(&Arg::Choice(&"all")), Arg::Secs(0, 86_400_000)], C),
+    row!("garp_extra_if", [Arg::Opt(&Arg::Choice(&"all")), Arg::Time(1_000, 86_400_000)], C, "", "Time in seconds between periodic gratuitous ARPs for VIPs on VMAC interfaces other than the instance's own (all: on any other interface), 0-86400; 0: off; default: vrrp_garp_extra_if"),
+    row!("vmac_garp_intvl" = "garp_extra_if", [Arg::Opt(&Arg::Choice(&"all")), Arg::Time(1_000, 86_400_000)], C),
 ];
 
 #[rustfmt::skip]
