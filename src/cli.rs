@@ -194,7 +194,7 @@ static TABLE: &[Row] = &[
     row('i', "config-id", Required("ID"), Text(|o, v| o.config_id = Some(v.to_owned())),
         "use the lines marked @ID (default: the\nshort host name)"),
     row('t', "config-test", Optional("FILE"), Text(|o, v| { o.test = true; o.test_report = given(v); }),
-        "check the configuration, report to FILE or\nstandard error; exit code 0: no errors,\n4: cannot run, 5: errors"),
+        "check the configuration, report to FILE or\nstandard error; exit code 0: no errors,\n4: cannot run, 5: errors, 6: insecure\nscripts"),
     long_only("config-test-format", Required("text|json"), Parsed(set_format),
         "output format of -t"),
     long_only("config-test-strict", Value::None, Flag(|o| o.test_strictness = Strictness::Strict),
