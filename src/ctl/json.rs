@@ -102,7 +102,7 @@ fn data(out: &mut Json, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
     out.number("master_adver_int", &Short(master_interval.duration()));
     out.number("accept", &u8::from(conf.accept));
     out.number("nopreempt", &conf.nopreempt);
-    out.number("preempt_delay", &Short(conf.preempt_delay));
+    out.number("preempt_delay", &conf.preempt_delay.as_secs());
     out.number("state", &instance.shown_state().number());
     out.number("wantstate", &instance.wanted().number());
     out.number("version", &number(conf.version));
@@ -281,7 +281,11 @@ fn one_process(out: &mut Json, process: &Process<'_>, snapshot: &Snapshot<'_>) {
         let first = trackers.clone().next().map(|(_, track)| track);
         let names: Vec<&String> = trackers.map(|(name, _)| name).collect();
         out.strings("tracking_instances", &names);
-        let weight = first.map_or(0, |track| track.weight);
+        // keepalived shows `reverse` as a sign.
+        let weight = first.map_or(0, |track| match track.reverse {
+            true => track.weight.saturating_neg(),
+            false => track.weight,
+        });
         out.number("weight", &weight);
         out.number("terminate_delay", &Short(conf.terminate_delay));
         out.number("fork_delay", &Short(conf.fork_delay));
