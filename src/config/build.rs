@@ -275,18 +275,21 @@ impl Builder {
             return Ok(());
         }
         let keyword = &node.keyword;
-        diags.report_with_help(
-            Severity::Error,
-            keyword.span,
-            format!("missing `{{` after {}", keyword.text),
-            "add `{` on the same line or the next",
-        );
         let at = keyword.span;
         // If the next statement belongs to the block, the block is opened. Otherwise it is taken
         // for empty.
-        if next
-            .is_some_and(|(next, next_indent)| self.is_inside(keyword, indent, next, next_indent))
-        {
+        let opened = next
+            .is_some_and(|(next, next_indent)| self.is_inside(keyword, indent, next, next_indent));
+        diags.report_with_help(
+            Severity::Error,
+            at,
+            format!("missing `{{` after {}", keyword.text),
+            match opened {
+                true => "add `{` on the same line or the next",
+                false => "write the content of the block between `{` and `}`",
+            },
+        );
+        if opened {
             return self.enter(node, indent, at, sources, diags);
         }
         node.block = Some(Block {

@@ -11,7 +11,9 @@ mod checker;
 mod unknown;
 
 use super::diag::{Diags, Severity, Span};
-use super::schema::{Alias, Body, Feature, Items, Keyword, ROOT, Reason, Repeat, Support, value};
+use super::schema::{
+    Alias, Arg, Body, Feature, Items, Keyword, ROOT, Reason, Repeat, Support, value,
+};
 use super::source::Sources;
 use super::span_map::SpanMap;
 use super::tree::{Block, Node, Word};
@@ -55,6 +57,8 @@ impl Checker<'_> {
         for mut node in core::mem::take(&mut block.nodes) {
             let Some(keyword) = scope.schema.find(&node.keyword.text) else {
                 let meant = self.unknown(scope, &mut node, &mut strays, &mut closed);
+                // `...` stands for what the author left out.
+                let meant = meant.or(args::is_placeholder(&node.keyword.text).then_some(ELLIPSIS));
                 block
                     .removed
                     .extend(meant.map(|name| removed(name, node.span())));
@@ -136,6 +140,15 @@ impl Checker<'_> {
                 };
                 self.block(&inner, block);
             }
+            (Body::Items(_), Some(block)) if is_virtual_server(keyword, scope, block) => {
+                let name = node.args.first().map_or("NAME", |word| &word.text);
+                let message = format!(
+                    "virtual_server_group `{name}` has blocks, as only a virtual_server can; ignored"
+                );
+                let help = format!("write `virtual_server group {name} {{`");
+                self.error(node.keyword.span, message, Some(help));
+                valid = false;
+            }
             (Body::Items(items), Some(block)) => {
                 self.items(keyword, items, scope, node.keyword.span, block);
             }
@@ -156,6 +169,7 @@ impl Checker<'_> {
     fn arguments(&mut self, keyword: &'static Keyword, node: &mut Node) -> bool {
         if keyword.is_flag() {
             self.flag(keyword, &node.args);
+            node.args.clear();
             return true;
         }
         let owner = ArgOwner {
@@ -282,7 +296,7 @@ impl Checker<'_> {
         let mut unclosed = false;
         let mut first = None;
         for mut node in core::mem::take(&mut block.nodes) {
-            if scope.schema.find(&node.keyword.text).is_some() || node.block.is_some() {
+            if is_statement(scope, &node) {
                 if !unclosed {
                     self.unclosed(keyword.name(), opener, &node);
                     unclosed = true;
@@ -345,6 +359,27 @@ impl Checker<'_> {
     }
 }
 
+/// Whether a line of a value block is a statement of the enclosing block. An object may be called
+/// `state`: as a keyword, that needs a value of a list.
+fn is_statement(scope: &Scope<'_>, node: &Node) -> bool {
+    let value = node.args.first().map_or("", |word| &word.text);
+    let fits = |keyword: &Keyword| match keyword.args().first() {
+        Some(choice @ Arg::Choice(_)) => value::is_valid(choice, value),
+        Some(_) | None => true,
+    };
+    node.block.is_some() || scope.schema.find(&node.keyword.text).is_some_and(fits)
+}
+
+/// The keyword of what was left out, in `Block::removed`.
+pub(crate) const ELLIPSIS: &str = "...";
+
+/// Whether `virtual_server_group NAME` was written for `virtual_server group NAME`.
+fn is_virtual_server(keyword: &Keyword, scope: &Scope<'_>, block: &Block) -> bool {
+    // A keyword of the enclosing block means that a `}` is missing.
+    let own = |node: &Node| node.block.is_some() && scope.schema.find(&node.keyword.text).is_none();
+    cfg!(feature = "lvs") && keyword.name() == "virtual_server_group" && block.nodes.iter().any(own)
+}
+
 /// The keyword that a removed statement has or was meant to have, with its position.
 fn removed(keyword: &str, span: Span) -> Word {
     Word {
@@ -356,6 +391,6 @@ fn removed(keyword: &str, span: Span) -> Word {
 /// True for `keyword off`: a keyword that is switched off needs no report about missing support.
 fn switched_off(keyword: &Keyword, node: &Node) -> bool {
     let first = node.args.first();
-    matches!(keyword.args(), [super::schema::Arg::Bool])
+    matches!(keyword.args(), [Arg::Bool])
         && first.and_then(|word| value::boolean(&word.text)) == Some(false)
 }

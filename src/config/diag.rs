@@ -49,6 +49,12 @@ pub struct Span {
 }
 
 impl Span {
+    /// Whether another span starts in this one or at its end.
+    fn contains(self, other: Self) -> bool {
+        let end = self.start.saturating_add(u32::from(self.len));
+        self.file == other.file && (self.start..=end).contains(&other.start)
+    }
+
     /// The span from the start of this one to the end of `end`; this one if `end` is before it or
     /// in another file.
     #[must_use]
@@ -92,11 +98,21 @@ impl Diag {
         }
     }
 
+    /// Whether the messages are the same except for one quotation.
+    fn differs_in_one_quotation(&self, other: &Self) -> bool {
+        let (one, two) = (self.message.split('`'), other.message.split('`'));
+        let parts = one.clone().zip(two.clone()).enumerate();
+        let mut different = parts.filter(|(_, (one, two))| one != two);
+        let nth = different.next().map(|(nth, _)| nth);
+        nth.is_some_and(|nth| nth % 2 == 1)
+            && different.next().is_none()
+            && one.count() == two.count()
+    }
+
     /// Whether it is about a position in `range`.
     fn is_inside(&self, range: Span) -> bool {
-        let end = range.start.saturating_add(u32::from(range.len));
         let mut spans = self.span.iter().chain(&self.also);
-        spans.any(|span| span.file == range.file && (range.start..=end).contains(&span.start))
+        spans.any(|span| range.contains(*span))
     }
 }
 
@@ -111,8 +127,8 @@ pub(crate) enum Recurring {
     Undefined,
     /// A placeholder of a template or of documentation.
     Placeholder,
-    /// A comment that starts with `//`.
-    SlashComment,
+    /// A comment that starts with `//` or `%`.
+    CommentMark,
     /// Lines for other configuration ids.
     OtherId,
     /// An include without a file.
@@ -131,6 +147,17 @@ struct Consequence {
     /// Number of objects after the first.
     more: usize,
     last: String,
+}
+
+/// A place in a file: its number, and the offset.
+pub(crate) type Place = (u16, u32);
+
+/// A diagnostic and those that became part of it.
+struct Merged {
+    first: Diag,
+    place: Option<Place>,
+    /// Number of the others with another quotation.
+    more: usize,
 }
 
 /// The diagnostics of one configuration, of which a limited number is kept.
@@ -208,22 +235,40 @@ impl Diags {
     /// Adds a diagnostic for the first occurrence of a mistake in the text, and only the positions
     /// of the others.
     pub(crate) fn report_recurring(&mut self, kind: Recurring, diag: Diag) {
-        let known = self.recurring(kind);
-        let (Some(id), Some(span)) = (known, diag.span) else {
-            self.push(diag);
-            return self.remember(kind);
+        match self.recurring(kind) {
+            Some(first) => self.merge(first, diag),
+            None => {
+                self.push(diag);
+                self.remember(kind);
+            }
+        }
+    }
+
+    /// Adds a diagnostic, or only its position if one with the same text was added.
+    pub(crate) fn report_once(&mut self, diag: Diag) {
+        let same = |other: &Diag| other.message == diag.message && other.help == diag.help;
+        match self.list.iter().position(same) {
+            Some(first) => self.merge(DiagId(first), diag),
+            None => self.push(diag),
+        }
+    }
+
+    /// Adds the position of `diag` to the diagnostic `id`, which moves to the first position.
+    fn merge(&mut self, id: DiagId, diag: Diag) {
+        let Some(span) = diag.span else {
+            return self.push(diag);
         };
         self.worst = self.worst.max(Some(diag.severity));
         let Some(first) = self.list.get_mut(id.0) else {
             return;
         };
+        first.severity = first.severity.max(diag.severity);
         let before = |other: Span| span.file == other.file && span.start < other.start;
         match first.span.filter(|other| before(*other)) {
             Some(other) => {
                 first.span = Some(span);
                 first.message = diag.message;
                 first.help = diag.help;
-                first.severity = first.severity.max(diag.severity);
                 self.again(id, other);
             }
             None => self.again(id, span),
@@ -248,6 +293,27 @@ impl Diags {
             && diag.span != Some(span)
         {
             diag.also.push(span);
+        }
+    }
+
+    /// Removes a range from the references that are reported as undefined: it is not configuration.
+    pub(crate) fn forget_undefined(&mut self, range: Span) {
+        let Some(id) = self.recurring(Recurring::Undefined) else {
+            return;
+        };
+        let Some(diag) = self.list.get_mut(id.0) else {
+            return;
+        };
+        diag.also.retain(|span| !range.contains(*span));
+        if !diag.span.is_some_and(|span| range.contains(span)) {
+            return;
+        }
+        if diag.also.is_empty() {
+            // Its number stays in use; `finish` removes it.
+            diag.message.clear();
+            self.recurring.retain(|(_, other)| *other != id);
+        } else {
+            diag.span = Some(diag.also.remove(0));
         }
     }
 
@@ -334,37 +400,59 @@ impl Diags {
         self.recurring.clear();
     }
 
-    /// Merges diagnostics that differ only in their position.
-    fn merge_repeated(&mut self) {
-        let mut merged: Vec<Diag> = Vec::new();
+    /// Merges diagnostics that differ only in their position, and those of the same place in a file
+    /// that differ in one quotation: a definition that is used several times.
+    fn merge_repeated(&mut self, place: &dyn Fn(Span) -> Place) {
+        let mut merged: Vec<Merged> = Vec::new();
         for diag in self.list.drain(..) {
-            let same = |other: &&mut Diag| {
-                other.severity == diag.severity
-                    && other.message == diag.message
-                    && other.help == diag.help
-            };
-            match (merged.iter_mut().find(same), diag.span) {
-                (Some(first), Some(span)) => {
+            let here = diag.span.map(place);
+            let mut others = merged.iter_mut();
+            let first = others.find(|Merged { first, place, .. }| {
+                let one_place = here.is_some() && *place == here;
+                first.severity == diag.severity
+                    && first.help == diag.help
+                    && (first.message == diag.message
+                        || (one_place && first.differs_in_one_quotation(&diag)))
+            });
+            match (first, diag.span) {
+                (Some(Merged { first, more, .. }), Some(span)) => {
+                    *more = more.saturating_add(usize::from(first.message != diag.message));
                     first.also.push(span);
                     first.also.extend(diag.also);
                 }
-                _ => merged.push(diag),
+                _ => merged.push(Merged {
+                    first: diag,
+                    place: here,
+                    more: 0,
+                }),
             }
         }
-        self.list = merged;
+        let complete = |Merged {
+                            mut first, more, ..
+                        }: Merged| {
+            if more > 0 {
+                first
+                    .message
+                    .push_str(&format!("; the same for {more} more"));
+            }
+            first
+        };
+        self.list = merged.into_iter().map(complete).collect();
     }
 
-    /// Completes the messages, and sorts them by a key of their positions; those without a position
-    /// come first. Stable.
-    pub(crate) fn finish<K: Ord>(&mut self, key: impl Fn(Span) -> K) {
+    /// Completes the messages, and sorts them by the place where the text takes effect; those without
+    /// a position come first. Stable. `place`: the place of the text itself, which several positions
+    /// can have.
+    pub(crate) fn finish(&mut self, used: &dyn Fn(Span) -> Place, place: &dyn Fn(Span) -> Place) {
         self.write_consequences();
-        self.sort_by_key(key);
-        self.merge_repeated();
+        self.list.retain(|diag| !diag.message.is_empty());
+        self.sort_by_key(used);
+        self.merge_repeated(place);
     }
 
-    fn sort_by_key<K: Ord>(&mut self, key: impl Fn(Span) -> K) {
+    fn sort_by_key(&mut self, key: &dyn Fn(Span) -> Place) {
         let keys = self.list.iter().enumerate();
-        let keys = keys.map(|(nth, diag)| (diag.span.map(&key), nth)).collect();
+        let keys = keys.map(|(nth, diag)| (diag.span.map(key), nth)).collect();
         let mut list: Vec<Option<Diag>> = self.list.drain(..).map(Some).collect();
         let order = sorted(keys).into_iter();
         let next = order.filter_map(|(_, nth)| list.get_mut(nth).and_then(Option::take));
@@ -397,6 +485,10 @@ pub(crate) struct Aborted;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn place(span: Span) -> Place {
+        (span.file, span.start)
+    }
 
     #[test]
     fn the_same_diagnostic_at_the_same_position_is_kept_once() {
@@ -441,10 +533,50 @@ mod tests {
         diags.report(Severity::Error, at(5), "m");
         diags.report(Severity::Error, at(9), "other");
         diags.report(Severity::Error, at(1), "m");
-        diags.finish(|span| span.start);
+        diags.finish(&place, &place);
         let list = diags.list();
         assert_eq!(list.len(), 2);
         assert_eq!(list.first().map(|diag| &*diag.also), Some(&[at(5)][..]));
+    }
+
+    #[test]
+    fn diagnostics_of_one_place_that_differ_in_what_they_quote_become_one() {
+        let at = |start| Span {
+            start,
+            ..Span::default()
+        };
+        let mut diags = Diags::default();
+        for (start, name) in [(5, "a"), (17, "b"), (25, "c"), (6, "d")] {
+            diags.report(Severity::Error, at(start), format!("`{name}` is wrong"));
+        }
+        diags.report(Severity::Error, at(5), "`a` is right");
+        diags.finish(&place, &|span| (0, span.start % 10));
+        let list = diags.list().iter().map(|diag| &*diag.message);
+        let want = [
+            "`a` is wrong; the same for 1 more",
+            "`a` is right",
+            "`d` is wrong",
+            "`b` is wrong",
+        ];
+        assert_eq!(list.collect::<Vec<_>>(), want);
+    }
+
+    #[test]
+    fn a_mistake_with_the_same_text_is_reported_once_at_its_first_position() {
+        let at = |start| Span {
+            start,
+            ..Span::default()
+        };
+        let mut diags = Diags::default();
+        for (severity, start) in [(Severity::Tolerated, 7), (Severity::Warning, 3)] {
+            diags.report_once(Diag::new(severity, Some(at(start)), "m".into()));
+        }
+        let want = Diag {
+            also: vec![at(7)],
+            ..Diag::new(Severity::Warning, Some(at(3)), "m".into())
+        };
+        assert_eq!(diags.list(), [want]);
+        assert_eq!(diags.worst(), Some(Severity::Warning));
     }
 
     #[test]
@@ -466,7 +598,7 @@ mod tests {
             diags.add_consequence(cause, Severity::Error, "left out", object.to_owned());
         }
         assert_eq!(diags.cause_in(range), cause);
-        diags.finish(|span| span.start);
+        diags.finish(&place, &place);
         let want = Diag {
             also: vec![at(7)],
             ..Diag::new(

@@ -58,8 +58,9 @@ impl Lexer {
                 at = next;
                 continue;
             }
-            if c == '/' && is_slash_comment(text.get(at..).unwrap_or(""), tokens.is_empty()) {
-                report_slash_comment(line, at, tokens.is_empty(), diags);
+            let front = tokens.is_empty();
+            if let Some(mark) = comment_mark(text.get(at..).unwrap_or(""), front) {
+                report_comment_mark(line, at, mark, front, diags);
                 break;
             }
             let template = self.templates.end(text, at);
@@ -268,29 +269,32 @@ fn report_template(line: &Line, start: usize, end: usize, diags: &mut Diags) {
     diags.report_recurring(Recurring::Placeholder, diag);
 }
 
-/// Whether a text that starts with `/` is meant as a comment: `//` in front of a line, or before a
-/// word that is no path.
-fn is_slash_comment(text: &str, front: bool) -> bool {
-    let Some(rest) = text.strip_prefix("//") else {
-        return false;
-    };
-    let word = rest.split(is_blank).next().unwrap_or("");
-    front || !word.contains('/')
+/// What starts a comment in other languages and is meant so here: `//` or `%` in front of a line, or
+/// `//` before a word that is no path.
+fn comment_mark(text: &str, front: bool) -> Option<&'static str> {
+    let word = text.split(is_blank).next().unwrap_or("");
+    if let Some(rest) = word.strip_prefix("//") {
+        return (front || !rest.contains('/')).then_some("//");
+    }
+    // `%NAME%` is a placeholder.
+    let rest = word.trim_start_matches('%');
+    (front && rest.len() < word.len() && !rest.ends_with('%')).then_some("%")
 }
 
-fn report_slash_comment(line: &Line, at: usize, front: bool, diags: &mut Diags) {
+fn report_comment_mark(line: &Line, at: usize, mark: &str, front: bool, diags: &mut Diags) {
     // keepalived takes the line for an unknown keyword, or the words for surplus arguments.
     let severity = match front {
         true => Severity::Error,
         false => Severity::Note,
     };
-    let span = line.span(at, at.saturating_add(2));
-    let message = "`//` does not start a comment; the rest of the line is ignored all the same";
+    let span = line.span(at, at.saturating_add(mark.len()));
+    let message =
+        format!("`{mark}` does not start a comment; the rest of the line is ignored all the same");
     let diag = Diag {
         help: Some("write `#`".into()),
-        ..Diag::new(severity, Some(span), message.into())
+        ..Diag::new(severity, Some(span), message)
     };
-    diags.report_recurring(Recurring::SlashComment, diag);
+    diags.report_recurring(Recurring::CommentMark, diag);
 }
 
 /// Reports undefined `${NAME}`, and `$NAME` if it looks like a reference: a password may contain a

@@ -127,11 +127,8 @@ pub fn load(path: &str, host: &dyn Host) -> Loaded {
         interfaces::report_missing(&interfaces, &config, host, &mut diags);
         config
     };
-    diags.finish(|span| {
-        // Lines of a multi-line definition are sorted at its reference.
-        let reference = core::iter::successors(Some(span), |span| sources.via(*span)).last();
-        reference.map(|span| (span.file, span.start))
-    });
+    // Lines of a multi-line definition are sorted at its reference.
+    diags.finish(&|span| sources.reference(span), &|span| sources.place(span));
     Loaded {
         config,
         diags,

@@ -7,7 +7,7 @@
 //! *view*: the same bytes, included by a reference to a multi-line definition. So an error in the
 //! lines of `$VI` is shown at its position, together with the position of the reference `$VI`.
 
-use super::diag::Span;
+use super::diag::{Place, Span};
 
 /// Maximum number of files of a configuration; also the number of the first view.
 pub(crate) const MAX_FILES: u16 = 256;
@@ -129,6 +129,21 @@ impl Sources {
     #[must_use]
     pub fn via(&self, span: Span) -> Option<Span> {
         Some(self.get_view(span.file)?.via)
+    }
+
+    /// Where the text of a span is used: the span itself, or the outermost reference that included
+    /// it.
+    pub(crate) fn reference(&self, span: Span) -> Place {
+        let mut used = span;
+        while let Some(via) = self.via(used) {
+            used = via;
+        }
+        (used.file, used.start)
+    }
+
+    /// Where the text of a span is, the same for all views of it.
+    pub(crate) fn place(&self, span: Span) -> Place {
+        (self.file_of(span.file), span.start)
     }
 
     fn get_view(&self, file: u16) -> Option<&View> {

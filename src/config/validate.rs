@@ -134,6 +134,7 @@ fn remove_undefined(node: &mut Node, defined: &[(&'static str, SpanMap)], diags:
                 }
                 removed.push(word.clone());
                 let near = nearest_word(known.keys(), &word.text);
+                let near = near.filter(|near| !differ_in_number(near, &word.text));
                 if let (None, Some(cause)) = (near, diags.recurring(Recurring::MissingFile)) {
                     let object = format!("{kind} `{}`", word.text);
                     diags.add_consequence(cause, Severity::Error, "not defined", object);
@@ -165,6 +166,12 @@ fn remove_undefined(node: &mut Node, defined: &[(&'static str, SpanMap)], diags:
             !first
         });
     }
+}
+
+/// Whether names differ only in their digits, as `VI_1` and `VI_2`: neither is a misspelt other.
+fn differ_in_number(one: &str, two: &str) -> bool {
+    let letters = |text: &'_ str| text.replace(|c: char| c.is_ascii_digit(), "0");
+    letters(one) == letters(two)
 }
 
 /// Reports instances that are members of several groups, and groups with a single member.

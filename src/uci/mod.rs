@@ -75,7 +75,7 @@ pub fn convert(name: &str, bytes: Vec<u8>) -> Converted {
             None
         }
     };
-    diags.finish(|span| (span.file, span.start));
+    diags.finish(&|span| sources.place(span), &|span| sources.place(span));
     Converted {
         text,
         diags,

@@ -4,6 +4,7 @@ use core::cmp::Ordering;
 
 use super::checker::Checker;
 use crate::config::diag::{Diag, Recurring, Severity, Span};
+use crate::config::ids::report_undefined;
 use crate::config::schema::{Arg, Keyword, Options, nearest_word, value};
 use crate::config::tree::Word;
 
@@ -160,7 +161,8 @@ impl Checker<'_> {
             self.placeholder(owner, arg, word);
             return None;
         }
-        if is_undefined(&word.text) && !free {
+        if !free && let Some(name) = undefined(&word.text) {
+            self.undefined(word.span, name);
             return None;
         }
         if value::is_valid(arg, &word.text) {
@@ -208,6 +210,18 @@ impl Checker<'_> {
         };
         let message = format!("`{word}` is a placeholder, and a comment because of the `#`");
         self.unfilled(owner.span, message, owner, &expected);
+    }
+
+    /// Reports a reference to an undefined name where the lexer has not, because text comes before
+    /// it that a password could have too: `10.0.0.1$NAME`.
+    fn undefined(&mut self, span: Span, name: &str) {
+        if self.diags.cause_in(span).is_some() {
+            return;
+        }
+        match self.diags.recurring(Recurring::OtherId) {
+            Some(lines) => self.diags.again(lines, span),
+            None => report_undefined(span, name, self.diags),
+        }
     }
 
     /// Reports a placeholder.
@@ -376,7 +390,7 @@ impl Checker<'_> {
     ) -> Option<usize> {
         let word = words.get(at)?.clone();
         let text = word.text.as_ref();
-        if is_placeholder(text) || is_undefined(text) {
+        if is_placeholder(text) || undefined(text).is_some() {
             let arg = options.positional.unwrap_or(Arg::Ip);
             return self.simple(owner, &arg, words, at).or_else(|| {
                 words.clear();
@@ -439,8 +453,8 @@ struct Correction {
     help: Option<String>,
 }
 
-/// The valid value that is used for an invalid word: without a final `;` as in other languages, the
-/// nearest one where a number, a time or a prefix length is beyond its limits, or without the prefix
+/// The valid value that is used for an invalid word: without a final `;` as in other languages,
+/// without the backquotes of Markdown, the nearest one where a number, a time or a prefix length is beyond its limits, or without the prefix
 /// length where an address is needed.
 fn correction(owner: &ArgOwner<'_>, arg: &Arg, text: &str) -> Option<Correction> {
     let mut correction = Correction {
@@ -449,7 +463,7 @@ fn correction(owner: &ArgOwner<'_>, arg: &Arg, text: &str) -> Option<Correction>
         message: String::new(),
         help: None,
     };
-    let trimmed = text.trim_end_matches([';', ',', '.']);
+    let trimmed = text.trim_end_matches([';', ',', '.']).trim_matches('`');
     if trimmed.len() < text.len() && value::is_valid(arg, trimmed) {
         correction.message = format!("`{text}` is read as `{trimmed}`");
         correction.right = trimmed.into();
@@ -488,7 +502,7 @@ fn correction(owner: &ArgOwner<'_>, arg: &Arg, text: &str) -> Option<Correction>
 
 /// True for text copied from documentation that is meant to be replaced: `<IPADDR>`, `...`.
 pub(super) fn is_placeholder(text: &str) -> bool {
-    if text.len() >= 3 && text.bytes().all(|byte| byte == b'.') {
+    if text.len() >= 2 && text.bytes().all(|byte| byte == b'.') {
         return true;
     }
     let Some(rest) = text.strip_prefix('<') else {
@@ -527,22 +541,27 @@ fn is_unfilled(arg: &Arg, text: &str) -> bool {
     quoted || (upper && (!choice || inner.contains('_') || inner.trim_matches('X').is_empty()))
 }
 
-/// True for a reference to an undefined name, `$NAME` or `${NAME}`, which the lexer has reported.
-fn is_undefined(text: &str) -> bool {
-    text.match_indices('$').any(|(at, _)| {
-        let rest = text.get(at.saturating_add(1)..).unwrap_or("");
-        let (rest, braces) = match rest.strip_prefix('{') {
-            Some(rest) => (rest, true),
-            None => (rest, false),
+/// A reference to an undefined name, `$NAME` or `${NAME}`.
+fn undefined(text: &str) -> Option<&str> {
+    let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.match_indices('$').find_map(|(at, _)| {
+        let text = text.get(at..)?;
+        let name = text.get(1..)?;
+        let (name, braces) = match name.strip_prefix('{') {
+            Some(name) => (name, true),
+            None => (name, false),
         };
-        let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let after = rest.trim_start_matches(part);
-        let named = rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        let after = name.trim_start_matches(part);
+        let named = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
         let whole = if braces {
             after.starts_with('}')
         } else {
             after.is_empty() || after.starts_with([',', ')', '/', '.', ':'])
         };
-        named && whole
+        let len = text
+            .len()
+            .checked_sub(after.len())?
+            .checked_add(usize::from(braces))?;
+        text.get(..len).filter(|_| named && whole)
     })
 }

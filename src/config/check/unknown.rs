@@ -100,6 +100,7 @@ impl Checker<'_> {
                 self.flush(strays);
             }
             strays.add(node);
+            self.diags.forget_undefined(node.whole());
             return None;
         }
         self.flush(strays);
@@ -186,6 +187,10 @@ impl Checker<'_> {
             Some(_) | None => {}
         }
         let (message, help) = describe(&text, more);
+        if remedy(&text) == Some(Remedy::Fill) {
+            let diag = Diag::new(Severity::Error, Some(span), message);
+            return self.diags.report_recurring(Recurring::Placeholder, diag);
+        }
         self.error(span, message, help.map(str::to_owned));
         strays.reported = Some((text, self.diags.last_id()));
     }

@@ -8,12 +8,15 @@ use super::Lowering;
 use super::fields::Fields;
 use crate::config::Program;
 use crate::config::command::{shell_word, split};
-use crate::config::diag::{Severity, Span};
+use crate::config::diag::{Diag, Severity, Span};
 use crate::config::model::{Command, User};
 use crate::config::tree::Node;
 
 /// keepalived's default of `script_user`.
 const DEFAULT_USER: &str = "keepalived_script";
+
+/// Help for a command with syntax of the shell.
+const WITH_SHELL: &str = "to run it with a shell, write `\"/bin/sh -c 'COMMAND'\"`";
 
 /// `script_user` and `enable_script_security`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -137,21 +140,26 @@ impl Lowering<'_> {
         let named = |group: &&str| !group.is_empty();
         let group = attached.filter(named).or(group.filter(named));
         let Some(mut user) = self.host.user(name) else {
-            let message = format!("user `{name}` does not exist; its scripts are not run");
-            let help = "create the user, or write another one";
-            self.diags.report_with_help(severity, span, message, help);
+            self.no_account(severity, span, "user", name);
             return None;
         };
         if let Some(group) = group {
             let Some(gid) = self.host.group(group) else {
-                let message = format!("group `{group}` does not exist; its scripts are not run");
-                let help = "create the group, or write another one";
-                self.diags.report_with_help(severity, span, message, help);
+                self.no_account(severity, span, "group", group);
                 return None;
             };
             user.gid = gid;
         }
         Some(user)
+    }
+
+    /// Reports a user or group that does not exist, once for all statements that name it.
+    fn no_account(&mut self, severity: Severity, span: Span, what: &str, name: &str) {
+        let message = format!("{what} `{name}` does not exist; its scripts are not run");
+        self.diags.report_once(Diag {
+            help: Some(format!("create the {what}, or write another one")),
+            ..Diag::new(severity, Some(span), message)
+        });
     }
 
     /// The words before and after the end of the quoted command, if it is quoted.
@@ -184,7 +192,13 @@ impl Lowering<'_> {
             Ok(found) => found,
             Err(why) => {
                 let message = format!("`{program}` is not run: {why}");
-                self.diags.report(severity, node.span(), message);
+                let is_program = |name: &str| self.host.program(name, user).is_ok();
+                // A redirection or an assignment instead of a program.
+                let shell = shell_word(program, &is_program).map(|_| WITH_SHELL.to_owned());
+                self.diags.report_once(Diag {
+                    help: shell,
+                    ..Diag::new(severity, Some(node.span()), message)
+                });
                 return None;
             }
         };
@@ -263,8 +277,7 @@ impl Lowering<'_> {
         if let Some(word) = shell_word(&node.text(), &is_program) {
             let message =
                 format!("the command is not run by a shell; `{word}` is passed as an argument");
-            let help = "to run it with a shell, write `\"/bin/sh -c 'COMMAND'\"`";
-            self.tolerated_with_help(node.span(), message, help);
+            self.tolerated_with_help(node.span(), message, WITH_SHELL);
         }
     }
 }

@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
+use crate::config::check::ELLIPSIS;
 use crate::config::diag::Span;
 use crate::config::schema::value;
 use crate::config::tree::{Block, Node, Word};
@@ -53,10 +54,13 @@ impl<'a> Fields<'a> {
     /// Where a statement with this keyword, or an item of its value block, may have been removed
     /// because it is invalid.
     pub(super) fn removed(&self, name: &str) -> Option<Span> {
-        let mut words = self.removed.iter();
-        let word = words.find(|word| &*word.text == name);
-        word.map(|word| word.span)
+        let named = |name: &str| {
+            let word = self.removed.iter().find(|word| &*word.text == name);
+            word.map(|word| word.span)
+        };
+        named(name)
             .or_else(|| self.last(name).map(Node::whole))
+            .or_else(|| named(ELLIPSIS))
     }
 
     /// All statements with this keyword.

@@ -203,11 +203,11 @@ impl Lowering<'_> {
                 let message = format!(
                     "instance `{name}` has neither `interface` nor a `unicast_src_ip` that is not link-local; left out"
                 );
-                self.error(
-                    block.keyword.span,
-                    message,
-                    "write `interface IF` or `unicast_src_ip ADDRESS`",
-                );
+                let range = fields.removed("unicast_src_ip");
+                if !self.follows(range, Severity::Error, "left out", object(name)) {
+                    let help = "write `interface IF` or `unicast_src_ip ADDRESS`";
+                    self.error(block.keyword.span, message, help);
+                }
                 None
             }
             (Some(loopback), Some(node)) if loopback.as_str() == "lo" => {

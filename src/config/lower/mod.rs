@@ -265,7 +265,11 @@ impl Lowering<'_> {
                     instance.interface_text()
                 );
                 let help = "give each instance on an interface its own `virtual_router_id`, `mcast_dst_ip` or peers";
-                self.error(span, message, help);
+                let range = Fields::inside(node).removed("unicast_peer");
+                let object = format!("instance `{name}`");
+                if !self.follows(range, Severity::Error, "left out", object) {
+                    self.error(span, message, help);
+                }
                 continue;
             }
             spans.push(span);

@@ -177,7 +177,12 @@ impl<'a> Lowering<'a> {
         owner: bool,
     ) -> Vec<Track> {
         let mut tracks = Vec::new();
-        let lines = self.track_lines(&block.fields);
+        let mut lines = self.track_lines(&block.fields);
+        let fields = &block.fields;
+        if owner && !fields.has("priority") && fields.removed("priority").is_some() {
+            // That the priority is not the configured one was reported.
+            lines.retain(|line| line.track.weight == 0);
+        }
         self.add_tracks(&mut tracks, lines, Some(own), owner);
         tracks
     }
@@ -235,9 +240,8 @@ impl<'a> Lowering<'a> {
             } else if let Tracked::Interface(name) = &track.object
                 && Some(name) == own
             {
-                let message = format!(
-                    "`{name}` is the interface of the instance, which is always tracked; line ignored"
-                );
+                // Without names, so that it is one message for all instances.
+                let message = "an instance always tracks its own interface; line ignored";
                 self.note(span, message);
             } else if known.earlier_or_insert(&object_key(&track), span).is_none() {
                 tracks.push(track);

@@ -104,7 +104,9 @@ static VIRTUAL_SERVER_ROWS: &[Keyword] = &[
     row!("hysteresis", [COUNT], A, "0", "Margin: the quorum is regained at quorum + hysteresis and lost below quorum - hysteresis; must be less than quorum"),
     row!("quorum_up", [Arg::Cmd], A, "", "Command that is run when the quorum is regained").first(),
     row!("quorum_down", [Arg::Cmd], A, "", "Command that is run when the quorum is lost").first(),
-    row!("omega", [Arg::Bool], B, "", "Run notify_down and quorum_down when the daemon stops"),
+    row!("alpha", [], A, "", "Count the servers as down until their first health check succeeds"),
+    row!("inhibit_on_failure", [], A, "", "Set the weight of a failed server to 0 instead of removing it, so that its connections continue"),
+    row!("omega", [], B, "", "Run notify_down and quorum_down when the daemon stops"),
     row!("ha_suspend", [], S, "", "Run the health checks only while the address of the virtual server is on this host"),
     row!("weight", [Arg::Int(1, i32::MAX)], A, "1", "Default weight of the real servers"),
     row!("real_server", [Arg::Ip, Arg::Opt(&Arg::Exact(0, 65_535))], S, "", "A real server of the service: IP [PORT]").block(&REAL_SERVER).repeat(),
@@ -117,8 +119,6 @@ static VIRTUAL_SERVER_ROWS: &[Keyword] = &[
 static SHARED: &[Keyword] = &[
     row!("delay_loop", [INTERVAL], S, "60", "Interval between health checks, in seconds"),
     row!("virtualhost", [Arg::Str], S, "", "Value of the Host header in HTTP_GET and SSL_GET checks"),
-    row!("alpha", [Arg::Bool], A, "", "Count a server as down until its first health check succeeds"),
-    row!("inhibit_on_failure", [Arg::Bool], A, "off", "Set the weight of a failed server to 0 instead of removing it, so that its connections continue"),
     row!("retry", [Arg::Most(1, MANY)], A, "1", "Number of retries before a server counts as down; 0 is accepted in the block of a checker only"),
     row!("delay_before_retry", [Arg::Time(SHORTEST, LONGEST)], A, "1", "Time in seconds between retries; 0 counts as 0.1"),
     row!("warmup", [Arg::Time(1, LONGEST)], A, "", "Time in seconds over which the first checks are spread; default: delay_loop"),
@@ -129,6 +129,8 @@ static SHARED: &[Keyword] = &[
 
 #[rustfmt::skip]
 static REAL_SERVER_ROWS: &[Keyword] = &[
+    row!("alpha", [Arg::Bool], A, "", "Count the server as down until its first health check succeeds"),
+    row!("inhibit_on_failure", [Arg::Bool], A, "off", "Set the weight of the failed server to 0 instead of removing it, so that its connections continue"),
     row!("weight", [Arg::Int(0, i32::MAX)], S, "1", "Weight: share of the load; 0: no new connections"),
     row!("lvs_method", [FORWARDING], A, "", "Forwarding method of this server; default: lb_kind of the virtual server"),
     row!("lb_kind" = "lvs_method", [FORWARDING], A).old(),

@@ -142,7 +142,10 @@ impl<'l> Lowering<'l> {
             }
             servers.extend(self.virtual_server(node, &mut shared));
         }
-        self.report_unused_groups(&shared);
+        // The virtual server of a group may be what was removed.
+        if !top.is_removed("virtual_server_group") {
+            self.report_unused_groups(&shared);
+        }
         let ssl = self.ssl(top, &servers);
         Lvs {
             virtual_servers: servers,

@@ -133,10 +133,9 @@ impl Lowering<'_> {
             Role::RealServer => Fields::inside(node).last("lvs_method"),
             Role::SorryServer => draft.fields.last("sorry_server_lvs_method"),
         };
-        let forward = match (method, role) {
-            (Some(node), _) => self.forward(node),
-            (None, Role::RealServer) => self.default_forward(draft),
-            (None, Role::SorryServer) => draft.forward.unwrap_or(Forward::Masquerade),
+        let forward = match method {
+            Some(node) => self.forward(node),
+            None => draft.forward.unwrap_or(Forward::Masquerade),
         };
         let span = node.span();
         self.check_family(draft, addr, forward, role, span)?;

@@ -113,7 +113,7 @@ impl Lowering<'_> {
         let subject = self.subject(node, &fields, shared);
         let nth = group_name(node).map_or(0, |name| shared.use_group(name));
         let subject = subject?;
-        let protocol = self.protocol(&fields, &subject, span);
+        let protocol = self.protocol(&fields, &subject);
         let services = self.services(&subject, protocol.unwrap_or(IpProtocol::Udp), span, shared);
         let name = match subject.group {
             Some(name) => format!("[{name}]:{nth}"),
@@ -135,6 +135,7 @@ impl Lowering<'_> {
             );
             return None;
         }
+        self.report_defaults(&draft, &fields);
         Some(self.build_virtual_server(draft, subject.group, protocol, servers, shared))
     }
 
@@ -147,7 +148,7 @@ impl Lowering<'_> {
         shared: &Shared<'_>,
     ) -> VirtualServer {
         let fields = draft.fields;
-        let scheduler = self.scheduler(&draft);
+        let scheduler = Self::scheduler(&draft);
         let granularity = self.persistence_granularity(&draft);
         let persistence_timeout = self.persistence_timeout(
             &draft,
@@ -191,12 +192,7 @@ impl Lowering<'_> {
     }
 
     /// `protocol`; `None` if all services are firewall marks.
-    fn protocol(
-        &mut self,
-        fields: &Fields<'_>,
-        subject: &Subject<'_>,
-        span: Span,
-    ) -> Option<IpProtocol> {
+    fn protocol(&mut self, fields: &Fields<'_>, subject: &Subject<'_>) -> Option<IpProtocol> {
         let node = fields.last("protocol");
         let configured = node
             .and_then(first)
@@ -213,37 +209,41 @@ impl Lowering<'_> {
             }
             return None;
         }
-        if configured.is_none() {
-            self.warn_default("protocol", "UDP", span);
-        }
         Some(configured.unwrap_or(IpProtocol::Udp))
     }
 
-    /// Reports a missing keyword that every virtual server should have.
-    fn warn_default(&mut self, keyword: &str, default: &str, span: Span) {
-        let message = format!("the virtual server has no `{keyword}`; {default} is used");
-        let help = format!("write `{keyword} …`");
-        self.warn_with_help(span, message, help);
+    /// Reports the missing keywords that every virtual server should have.
+    fn report_defaults(&mut self, draft: &Draft<'_>, servers: &Fields<'_>) {
+        let lacks = |name: &str| !draft.fields.has(name);
+        let mut servers = servers.all("real_server");
+        let inherits = servers.any(|server| !Fields::inside(server).has("lvs_method"));
+        let keywords = [
+            ("protocol", "UDP", !draft.mark && lacks("protocol")),
+            ("lb_kind", "NAT", inherits && lacks("lb_kind")),
+            (
+                "lb_algo",
+                VirtualServer::default().scheduler,
+                lacks("lb_algo"),
+            ),
+        ];
+        let (mut used, mut missing) = (String::new(), String::new());
+        for (keyword, default, _) in keywords.iter().filter(|(.., missing)| *missing) {
+            let comma = if used.is_empty() { "" } else { ", " };
+            used.push_str(&format!("{comma}`{keyword}` ({default} is used)"));
+            missing.push_str(&format!("{comma}`{keyword} …`"));
+        }
+        if !used.is_empty() {
+            let message = format!("the virtual server has no {used}");
+            self.warn_with_help(draft.span, message, format!("write {missing}"));
+        }
     }
 
     /// `lb_algo`.
-    fn scheduler(&mut self, draft: &Draft<'_>) -> &'static str {
+    fn scheduler(draft: &Draft<'_>) -> &'static str {
         let default = VirtualServer::default().scheduler;
-        let Some(name) = draft.fields.word("lb_algo") else {
-            self.warn_default("lb_algo", default, draft.span);
-            return default;
-        };
-        let known = SCHEDULERS.iter().find(|known| **known == name);
+        let name = draft.fields.word("lb_algo");
+        let known = SCHEDULERS.iter().find(|known| Some(**known) == name);
         known.copied().unwrap_or(default)
-    }
-
-    /// The forwarding method of real servers without `lvs_method`: `lb_kind`, or NAT, which is
-    /// reported.
-    pub(super) fn default_forward(&mut self, draft: &Draft<'_>) -> Forward {
-        draft.forward.unwrap_or_else(|| {
-            self.warn_default("lb_kind", "NAT", draft.span);
-            Forward::Masquerade
-        })
     }
 
     /// The arguments of `lb_kind` or `lvs_method`: `NAT`, `DR` or `TUN [type T [port N]]
