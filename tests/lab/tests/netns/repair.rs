@@ -1,18 +1,31 @@
 //! Other programs that remove what is ours, again and again, and addresses that must not go with
 //! ours.
 
-use std::process::Command;
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 
 use vrrpd_lab::kernel::Watch;
-use vrrpd_lab::noise;
-use vrrpd_lab::{Conf, Inst, Lab, MS, Node, now, sleep_ms, wait_until};
+use vrrpd_lab::{Capture, Conf, Inst, Lab, MS, Node, now, sleep_ms, wait_until};
 
 use crate::support::{SOON, VIP, ip, pair};
-use crate::{Ctx, Outcome, Test};
+use crate::{Ctx, Outcome, Test, vmac};
 
 pub(crate) const TESTS: &[Test] = &[
     Test::new("vip_removed_again_and_again_is_handed_over", fight)
         .keepalived_fails("takes over and resigns in turn"),
+    Test::new(
+        "vmac_removed_externally_is_back_without_a_transition",
+        vmac_removed,
+    )
+    .keepalived_fails("enters FAULT"),
+    Test::new(
+        "vmac_of_a_killed_daemon_that_is_no_longer_configured_is_removed",
+        vmac_left,
+    )
+    .keepalived_fails("leaves it"),
     Test::new("own_address_that_is_renewed_stays", renewed)
         .keepalived_fails("removes the own address with its own"),
     Test::new("own_address_is_primary_again_after_a_renewal", reordered)
@@ -29,39 +42,111 @@ fn logged(log: &str) -> usize {
     ordinary.count()
 }
 
+/// A program that removes the VIP within milliseconds whenever it appears, until it is stopped. One
+/// process: starting one for each removal takes a busy machine longer than the VIP must be there to
+/// count as repaired.
+struct Remover {
+    stop: Arc<AtomicBool>,
+    writer: JoinHandle<()>,
+    ip: Child,
+}
+
+impl Remover {
+    fn start(node: &Node) -> Remover {
+        let mut ip = Command::new("ip");
+        ip.args(["-force", "-batch", "-"]);
+        ip.stdin(Stdio::piped()).stderr(Stdio::null());
+        let mut ip = node.spawn(&mut ip);
+        let mut input = ip.stdin.take().expect("a pipe");
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let writer = std::thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                writeln!(input, "addr del {VIP}/24 dev eth0").expect("ip reads");
+                sleep_ms(1);
+            }
+        });
+        Remover { stop, writer, ip }
+    }
+
+    fn stop(mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.writer.join().expect("it writes");
+        self.ip.wait().expect("ip ends with its input");
+    }
+}
+
+/// Hand-over within 1.3 seconds is tested in virtual time; here the machine may be busy.
 fn fight(ctx: &Ctx) -> Outcome {
     let mut p = pair(ctx, &[]);
     let watch = Watch::start(&p.a);
     let lines = logged(&p.run_a.log());
     let since = now();
-    let script = format!(
-        "end=$(($(date +%s) + 6))
-        while test $(date +%s) -lt $end; do ip addr del {VIP}/24 dev eth0 2>/dev/null; done"
-    );
-    let mut other = p.a.spawn(Command::new("sh").args(["-c", &script]));
+    let other = Remover::start(&p.a);
+    wait_until(SOON, "it hands over", || {
+        p.run_a.log().contains("removed externally again after ")
+    });
     wait_until(SOON, "the other router has the address", || p.b.has(VIP));
     let took = now() - since;
-    assert!(
-        took < 3_000 * MS + noise::since(since),
-        "handed over after {} ms",
-        took / MS
-    );
-    other.wait().expect("the script ends");
+    other.stop();
+    assert!(!p.a.has(VIP) && p.run_a.alive());
     let added = |event: &&vrrpd_lab::kernel::AddrEvent| event.added && event.addr == ip(VIP);
     let rounds = watch.since(since).iter().filter(added).count();
-    assert!((8..=10).contains(&rounds), "{rounds} rounds");
+    // Where the VIP stays for 100 ms because the remover was not scheduled, delays start again: with
+    // five repairs in 250 ms at most.
+    let most = 12 + usize::try_from(took / (50 * MS)).expect("a count");
+    assert!((8..=most).contains(&rounds), "{rounds} of {most} rounds");
     let log = p.run_a.log();
     assert!(logged(&log) - lines < 12, "{log}");
-    assert!(
-        log.contains("removed externally again after 8 repairs"),
-        "{log}"
-    );
     let frames = p.cap.announcements(&p.a, ip(VIP), since).len();
     assert!(frames < 60, "{frames} announcements");
-    assert!(p.b.has(VIP) && !p.a.has(VIP) && p.run_a.alive());
     wait_until(SOON, "it is master again after the hold", || {
         p.a.has(VIP) && !p.b.has(VIP)
     });
+    Outcome::Passed
+}
+
+fn vmac_conf() -> Conf {
+    Conf::of(&[Inst::new(51, 200, "10.0.0.100/24").line("use_vmac")])
+}
+
+fn vmac_removed(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &[OWN]);
+    let cap = Capture::start(&lab);
+    let run = ctx.daemon.start(&a, &vmac_conf());
+    let complete = || vmac::has(&a, "vrrp.51", VIP);
+    wait_until(SOON, "it is master", complete);
+    for _ in 0..3 {
+        let before = run.log().matches("STATE").count();
+        let since = now();
+        a.ip("link del vrrp.51");
+        wait_until(SOON, "the macvlan and the address are back", complete);
+        cap.advert_of(&a, since, SOON);
+        let announced = || !cap.announcements(&a, ip(VIP), since).is_empty();
+        wait_until(SOON, "neighbors are told", announced);
+        let log = run.log();
+        assert_eq!(log.matches("STATE").count(), before, "{log}");
+        assert!(
+            log.contains("vrrp.51 was removed externally; reinstalled"),
+            "{log}"
+        );
+    }
+    Outcome::Passed
+}
+
+fn vmac_left(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &[OWN]);
+    let mut run = ctx.daemon.start(&a, &vmac_conf());
+    wait_until(SOON, "it is master", || vmac::has(&a, "vrrp.51", VIP));
+    run.kill9();
+    // Named as ours would be, but by somebody else.
+    a.ip("link add link eth0 name vrrp.52 type macvlan");
+    let plain = Conf::of(&[Inst::new(51, 200, "10.0.0.100/24")]);
+    let _run = ctx.daemon.start(&a, &plain);
+    wait_until(SOON, "it is master", || vmac::has(&a, "eth0", VIP));
+    assert!(!vmac::is_there(&a, "vrrp.51") && vmac::is_there(&a, "vrrp.52"));
     Outcome::Passed
 }
 

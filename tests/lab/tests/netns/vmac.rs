@@ -75,7 +75,7 @@ fn text(mac: [u8; 6]) -> String {
 }
 
 /// Whether the node has `addr` on that interface.
-fn has(node: &Node, dev: &str, addr: &str) -> bool {
+pub(crate) fn has(node: &Node, dev: &str, addr: &str) -> bool {
     let all = node.ip("-o addr show");
     all.lines().any(|line| {
         let mut words = line.split_whitespace().skip(1);
@@ -84,7 +84,7 @@ fn has(node: &Node, dev: &str, addr: &str) -> bool {
     })
 }
 
-fn is_there(node: &Node, dev: &str) -> bool {
+pub(crate) fn is_there(node: &Node, dev: &str) -> bool {
     node.ip("-o link show").contains(&format!(" {dev}@"))
 }
 
