@@ -17,7 +17,7 @@ use crate::engine::instance::actions::GarpChange;
 use crate::engine::instance::messages;
 use crate::engine::instance::router::{Position, Router};
 use crate::engine::kernel::addresses::{self, Kind};
-use crate::engine::kernel::vmac;
+use crate::engine::kernel::vmac_base;
 use crate::engine::system::{System, error_text};
 use crate::engine::tracking::TrackedObjects;
 use crate::types::{Cidr, InstanceId, Instant, VrrpState, sorted};
@@ -57,7 +57,7 @@ impl Engine {
         } = config;
         self.emit_all_logs_and_notifications(cx);
         for conf in &mut instances {
-            vmac::strip_vmacs(conf, &self.shared.no_links);
+            vmac_base::strip_vmacs(conf, &self.shared.no_links);
         }
         let configured = configured(&instances, &static_addresses);
         let continued = self.continued(&instances);

@@ -72,6 +72,35 @@ fn vmac_that_is_removed_once_is_back_without_a_transition() {
     assert!(told(&kernel.take_log()).is_empty());
 }
 
+/// Another Ethernet address, another name.
+#[test]
+fn vmac_that_is_changed_is_replaced_without_a_transition() {
+    type Change = fn(&mut Kernel);
+    let changes: [Change; 2] = [
+        |kernel| kernel.links.last_mut().expect("a link").parent = Some((2, Mac([2; 6]))),
+        |kernel| kernel.links.last_mut().expect("a link").name = "renamed".into(),
+    ];
+    for change in changes {
+        let mut kernel = eth0();
+        let mut engine = notifying(vmac_instance(100));
+        start(&mut engine, &mut kernel, at(0));
+        run(&mut engine, &mut kernel, at(5000));
+        kernel.take_log();
+        // The kernel does not use an index again.
+        kernel.set_link(9, "eth1", true);
+        kernel.links.swap(2, 3);
+        change(&mut kernel);
+        kernel.set_link_up(10, true);
+        kernel.set_link(20, "eth2", true);
+        kernel.deliver(&mut engine, at(5000));
+        run(&mut engine, &mut kernel, at(6000));
+        let log = kernel.take_log();
+        assert!(told(&log).is_empty(), "{log:?}");
+        assert_eq!(macvlan(&kernel), Some((21, true)), "{log:?}");
+        assert!(kernel.has(VIP) && !kernel.links.iter().any(|link| link.name == "renamed"));
+    }
+}
+
 #[test]
 fn vmac_that_is_removed_again_and_again_is_left_alone_for_a_while() {
     let mut kernel = eth0();

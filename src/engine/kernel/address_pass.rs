@@ -18,7 +18,7 @@ use crate::engine::slice::StepSize;
 use crate::engine::system::error_text;
 use crate::netlink::{Ack, Batch, addr};
 use crate::types::Instant;
-use crate::types::errno::EEXIST;
+use crate::types::errno::{EEXIST, ENODEV};
 
 /// Time after which a step that removes what is no longer configured ends.
 const RETIRE: Duration = Duration::from_micros(200);
@@ -275,8 +275,9 @@ impl AddressSet {
             slot.state,
             AddressState::Installed | AddressState::Preexisting
         );
-        if was_installed && errno == Some(EEXIST) {
-            // It exists, but its event is not read yet, which takes a moment for an IPv6 address.
+        if was_installed && matches!(errno, Some(EEXIST | ENODEV)) {
+            // It exists, but its event is not read yet, which takes a moment for an IPv6 address. Or
+            // the event about its interface is not read yet, which was removed.
             return;
         }
         if was_installed && errno.is_none() {

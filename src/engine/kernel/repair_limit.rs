@@ -121,6 +121,11 @@ impl RepairLimit {
         self.count
     }
 
+    /// Whether the next repair is logged.
+    pub(crate) fn is_next_logged(&self) -> bool {
+        is_logged(self.count.saturating_add(1))
+    }
+
     /// Starts another row if the last one is over.
     fn continue_row(&mut self, now: Instant) {
         if self.count == 0 || now.since(self.last) >= QUIET {

@@ -12,7 +12,7 @@ use crate::engine::kernel::routes::{
 use crate::engine::slice::StepSize;
 use crate::engine::system::error_text;
 use crate::netlink::{Ack, Batch};
-use crate::types::errno::{EAFNOSUPPORT, EEXIST, EOPNOTSUPP};
+use crate::types::errno::{EAFNOSUPPORT, EEXIST, ENODEV, EOPNOTSUPP};
 
 /// Routes looked at in one step.
 const SCAN: usize = 1024;
@@ -231,6 +231,8 @@ impl Burst {
                 outcome.first_restored.get_or_insert_with(text);
             }
             match refusal {
+                // The event about its interface, which was removed, is not read yet.
+                Some((_, ENODEV)) if was_installed => slot.state = RouteState::Removed,
                 // If one next hop is refused the whole route is, so that it is retried.
                 Some((_, errno)) if *errno != EEXIST => slot.state = RouteState::Refused,
                 Some(_) | None if first_hop => slot.state = RouteState::Installed,

@@ -22,7 +22,7 @@
 use core::time::Duration;
 use std::io;
 
-use crate::config::model::{Vmac, VrrpInstance};
+use crate::config::model::Vmac;
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::instance::messages;
@@ -30,6 +30,7 @@ use crate::engine::instance::router::Router;
 use crate::engine::kernel::backoff::Backoff;
 use crate::engine::kernel::interfaces::{Interface, Interfaces, LinkKind};
 use crate::engine::kernel::repair_limit::{RepairLimit, is_logged};
+use crate::engine::kernel::vmac_base::strip_vmacs;
 use crate::engine::kernel::vmac_request::{Refusal, request};
 use crate::engine::shared::Shared;
 use crate::engine::timers::TimerKey;
@@ -59,6 +60,8 @@ pub(crate) struct VirtualInterface {
     created: bool,
     /// It was as it must be since its base interface exists.
     existed: bool,
+    /// It was removed because it was no longer, by another program.
+    changed: bool,
     /// Another program may remove it whenever it appears, or the kernel may not create what was
     /// requested.
     pub(crate) repairs: RepairLimit,
@@ -221,6 +224,7 @@ impl VirtualInterface {
             idle: false,
             created: false,
             existed: false,
+            changed: false,
             repairs: RepairLimit::default(),
             refused_vrf: None,
             refused: None,
@@ -278,14 +282,18 @@ impl VirtualInterface {
         let interfaces = &shared.interfaces;
         if interfaces.by_name(&self.conf.name).is_none() {
             self.up = false;
-            let removed = self.index.take().is_some();
+            let removed = self.index.take();
             // It disappears with its base interface, too.
             if interfaces.by_name(&self.conf.base).is_none() {
                 self.existed = false;
                 self.allow();
-            } else if removed {
+            } else if let Some(index) = removed {
                 self.allow();
                 self.notice(cx.now, owner);
+                // Renamed: two with one Ethernet address cannot be up.
+                if interfaces.get(index).is_some() {
+                    let _ = request(cx, |batch| macvlan::delete(batch, index));
+                }
             }
         }
         if self.wrong_vrf(interfaces).is_none() {
@@ -308,14 +316,16 @@ impl VirtualInterface {
             Need::Adopt(index, state) => self.adopt(cx, shared, owner, index, state),
             Need::Remove(index) => {
                 self.index = None;
-                self.existed = false;
+                self.changed = true;
                 self.notice(cx.now, owner);
                 if self.may_repair(cx.now) {
-                    log::info!(
-                        target: "vrrp",
-                        "({}) removed {}: its base interface is gone or another one, or it has another address",
-                        owner.name, self.conf.name
-                    );
+                    if self.repairs.is_next_logged() {
+                        log::info!(
+                            target: "vrrp",
+                            "({}) removed {}: its base interface is gone or another one, or it has another address",
+                            owner.name, self.conf.name
+                        );
+                    }
                     let _ = request(cx, |batch| macvlan::delete(batch, index));
                     shared.interfaces.forget(index);
                     shared.dirty = true;
@@ -444,7 +454,7 @@ impl VirtualInterface {
                 } else {
                     1
                 };
-                if self.existed {
+                if self.existed && !self.changed {
                     let instance = format_args!("({})", owner.name);
                     return messages::log_restored(instance, &name, 1, count);
                 }
@@ -500,6 +510,7 @@ impl VirtualInterface {
     ) {
         self.index = Some(index);
         self.existed = true;
+        self.changed = false;
         self.up = state == LinkState::Up;
         self.idle = false;
         self.repairs.settle();
@@ -576,20 +587,4 @@ impl VirtualInterface {
             self.refused = Some(why);
         }
     }
-}
-
-/// Configures an instance without virtual interfaces of some types; returns whether it had any.
-pub(crate) fn strip_vmacs(conf: &mut VrrpInstance, kinds: &[&'static str]) -> bool {
-    let before = conf.vmacs.len();
-    let (vips, excluded) = (&mut conf.vips, &mut conf.excluded_vips);
-    conf.vmacs.retain(|vmac| {
-        let stays = !kinds.contains(&vmac.link.kind());
-        for address in vips.iter_mut().chain(&mut *excluded) {
-            if !stays && address.dev == vmac.name {
-                address.dev.clone_from(&vmac.base);
-            }
-        }
-        stays
-    });
-    conf.vmacs.len() != before
 }

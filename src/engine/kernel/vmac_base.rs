@@ -1,6 +1,7 @@
 //! The interfaces below macvlans: while there is a macvlan, the kernel must not answer ARP requests
 //! for its addresses with the Ethernet address of the interface below.
 
+use crate::config::model::VrrpInstance;
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::shared::Shared;
@@ -90,4 +91,20 @@ pub(crate) fn read_setting(cx: &mut Cx<'_>, family: &str, name: &IfName, key: &s
     let path = format!("/proc/sys/net/{family}/conf/{name}/{key}");
     let read = cx.system.read_file(&path).unwrap_or_default();
     core::str::from_utf8(&read).map_or("", str::trim).to_owned()
+}
+
+/// Configures an instance without virtual interfaces of some types; returns whether it had any.
+pub(crate) fn strip_vmacs(conf: &mut VrrpInstance, kinds: &[&'static str]) -> bool {
+    let before = conf.vmacs.len();
+    let (vips, excluded) = (&mut conf.vips, &mut conf.excluded_vips);
+    conf.vmacs.retain(|vmac| {
+        let stays = !kinds.contains(&vmac.link.kind());
+        for address in vips.iter_mut().chain(&mut *excluded) {
+            if !stays && address.dev == vmac.name {
+                address.dev.clone_from(&vmac.base);
+            }
+        }
+        stays
+    });
+    conf.vmacs.len() != before
 }

@@ -111,26 +111,29 @@ fn vmac_conf() -> Conf {
 }
 
 fn vmac_removed(ctx: &Ctx) -> Outcome {
-    let lab = Lab::new();
-    let a = lab.node("r1", &[OWN]);
-    let cap = Capture::start(&lab);
-    let run = ctx.daemon.start(&a, &vmac_conf());
-    let complete = || vmac::has(&a, "vrrp.51", VIP);
-    wait_until(SOON, "it is master", complete);
-    for _ in 0..3 {
-        let before = run.log().matches("STATE").count();
-        let since = now();
-        a.ip("link del vrrp.51");
-        wait_until(SOON, "the macvlan and the address are back", complete);
-        cap.advert_of(&a, since, SOON);
-        let announced = || !cap.announcements(&a, ip(VIP), since).is_empty();
-        wait_until(SOON, "neighbors are told", announced);
-        let log = run.log();
-        assert_eq!(log.matches("STATE").count(), before, "{log}");
-        assert!(
-            log.contains("vrrp.51 was removed externally; reinstalled"),
-            "{log}"
-        );
+    let six = Inst::new(51, 200, "fe80::100/64").vip("fd00::100/64");
+    let six = Conf::of(&[six.line("use_vmac")]);
+    for (conf, vip) in [(vmac_conf(), VIP), (six, "fd00::100")] {
+        let lab = Lab::new();
+        let a = lab.node("r1", &[OWN, "fd00::1/64"]);
+        let cap = Capture::start(&lab);
+        let run = ctx.daemon.start(&a, &conf);
+        let complete = || vmac::has(&a, "vrrp.51", vip);
+        wait_until(SOON, "it is master", complete);
+        for _ in 0..3 {
+            let before = run.log().matches("STATE").count();
+            let since = now();
+            a.ip("link del vrrp.51");
+            wait_until(SOON, "the macvlan and the address are back", complete);
+            cap.advert_of(&a, since, SOON);
+            let announced = || !cap.announcements(&a, ip(vip), since).is_empty();
+            wait_until(SOON, "neighbors are told", announced);
+            let log = run.log();
+            assert_eq!(log.matches("STATE").count(), before, "{log}");
+            let told = "vrrp.51 was removed externally; reinstalled";
+            assert!(log.contains(told), "{log}");
+            assert!(!log.contains("no such device; retrying"), "{log}");
+        }
     }
     Outcome::Passed
 }
