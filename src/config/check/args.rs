@@ -454,8 +454,9 @@ struct Correction {
 }
 
 /// The valid value that is used for an invalid word: without a final `;` as in other languages,
-/// without the backquotes of Markdown, the nearest one where a number, a time or a prefix length is beyond its limits, or without the prefix
-/// length where an address is needed.
+/// without the backquotes of Markdown, the nearest one where a number, a time or a prefix length is
+/// beyond its limits, without the prefix length where an address is needed, or a weight without a
+/// wrong `reverse`.
 fn correction(owner: &ArgOwner<'_>, arg: &Arg, text: &str) -> Option<Correction> {
     let mut correction = Correction {
         severity: Severity::Warning,
@@ -477,6 +478,11 @@ fn correction(owner: &ArgOwner<'_>, arg: &Arg, text: &str) -> Option<Correction>
         let name = owner.name;
         correction.message = format!("`{name} {text}` is {side} of {limit}; {limit} is used");
         correction.right = limit.into();
+        return Some(correction);
+    }
+    if matches!(arg, Arg::Choice(words) if **words == "reverse noreverse") {
+        correction.message = format!("`{text}` is not `reverse`; ignored");
+        correction.right = "noreverse".into();
         return Some(correction);
     }
     let (addr, prefix) = text.split_once('/')?;

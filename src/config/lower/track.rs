@@ -271,7 +271,9 @@ impl<'a> Lowering<'a> {
         let value = weight.and_then(first).and_then(number);
         let weight = Weight {
             value: value.unwrap_or(kind.weight),
-            reverse: weight.is_some_and(|node| node.args.len() > 1),
+            reverse: weight
+                .and_then(|node| node.args.get(1))
+                .is_some_and(|word| &*word.text == "reverse"),
         };
         Some(((kind.tracked)(index?), weight))
     }
