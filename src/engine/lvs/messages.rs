@@ -94,7 +94,6 @@ pub(super) fn log_result(
     result: &Result<i64, String>,
 ) {
     let (before, success, failure) = check.phrases();
-    let vs = check.details();
     let log_all = check.check.log_all_failures;
     let why = match (effect, result) {
         (ResultEffect::Retry(_), _) if !log_all => return,
@@ -103,6 +102,7 @@ pub(super) fn log_result(
         (_, Ok(_)) => "",
         (_, Err(why)) => why.as_str(),
     };
+    let vs = check.details();
     // A flapping server must not fill the disk.
     let Some(suppressed) = log_limit.allow(now) else {
         return;
