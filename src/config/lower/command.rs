@@ -114,8 +114,8 @@ impl Lowering<'_> {
     }
 
     /// The user and group of these names: `NAME`, `NAME GROUP`, `NAME :GROUP`, `NAME:GROUP`. The
-    /// group is by default that of the user. A `:` of its own asks for supplementary groups. A name that does not exist is reported with this
-    /// severity.
+    /// group is by default that of the user. A `:` after a blank requests supplementary groups. A
+    /// name that does not exist is reported with this severity.
     pub(super) fn user_named(
         &mut self,
         name: &str,
