@@ -86,7 +86,7 @@ fn adverts_are_on_time(ctx: &Ctx, check: &str, answer: fn(TcpStream), pages: usi
         worst / MS
     );
     wait_until(SOON, "the servers fail", || {
-        run.log().matches(" on service [10.0.0.2]:tcp:8080").count() >= SERVERS
+        run.log().matches(" (10.0.0.2:8080): ").count() >= SERVERS
     });
     let grown = private_kb(run.pid()).saturating_sub(before);
     assert!(grown < 600, "{grown} KB more after {pages} pages");
