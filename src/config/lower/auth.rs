@@ -141,7 +141,14 @@ impl Lowering<'_> {
         }
         if text.len() > bytes.len() {
             let message = "`auth_pass` is longer than 8 bytes; the first 8 are used";
-            self.warn(node.keyword.span, message);
+            let span = node.keyword.span;
+            match text {
+                // It may be a placeholder, but also a password.
+                [b'%', .., b'%'] | [b'@', .., b'@'] => {
+                    self.warn_with_help(span, message, "if it is a placeholder, fill it in");
+                }
+                _ => self.warn(span, message),
+            }
         }
         Password(bytes)
     }

@@ -15,8 +15,14 @@ use crate::config::tree::Node;
 /// keepalived's default of `script_user`.
 const DEFAULT_USER: &str = "keepalived_script";
 
-/// Help for a command with syntax of the shell.
-const WITH_SHELL: &str = "to run it with a shell, write `\"/bin/sh -c 'COMMAND'\"`";
+/// Help for a command with this syntax of a shell. Only bash connects to `/dev/tcp/HOST/PORT`.
+fn with_shell(word: &str) -> String {
+    let shell = match word.contains("/dev/tcp/") {
+        true => "bash",
+        false => "sh",
+    };
+    format!("to run it with a shell, write `\"/bin/{shell} -c 'COMMAND'\"`")
+}
 
 /// `script_user` and `enable_script_security`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -194,7 +200,7 @@ impl Lowering<'_> {
                 let message = format!("`{program}` is not run: {why}");
                 let is_program = |name: &str| self.host.program(name, user).is_ok();
                 // A redirection or an assignment instead of a program.
-                let shell = shell_word(program, &is_program).map(|_| WITH_SHELL.to_owned());
+                let shell = shell_word(program, &is_program).map(|word| with_shell(&word));
                 self.diags.report_once(Diag {
                     help: shell,
                     ..Diag::new(severity, Some(node.span()), message)
@@ -277,7 +283,7 @@ impl Lowering<'_> {
         if let Some(word) = shell_word(&node.text(), &is_program) {
             let message =
                 format!("the command is not run by a shell; `{word}` is passed as an argument");
-            self.tolerated_with_help(node.span(), message, WITH_SHELL);
+            self.tolerated_with_help(node.span(), message, with_shell(&word));
         }
     }
 }
