@@ -14,6 +14,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::ops::{Deref, DerefMut};
 use std::process::Command;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
@@ -33,6 +34,9 @@ pub(crate) const FAR6: &str = "fd01::50";
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// Timeout of a request.
 const TIMEOUT: Duration = Duration::from_millis(1500);
+/// Source port of the next connection. Each is used once: the kernel keeps the entry of a connection
+/// for minutes, and a new connection from its port would go to its server without being scheduled.
+static PORT: AtomicU16 = AtomicU16::new(20_000);
 
 /// Tests share it: setting one up takes seconds on an emulated machine.
 static SHARED: Mutex<Option<Network>> = Mutex::new(None);
@@ -156,7 +160,8 @@ impl Network {
 
     /// A connection of the client to `address:port`.
     pub(crate) fn connect(&self, from: &str, to: &str) -> Option<TcpStream> {
-        let (from, to) = ends(from, to);
+        let (mut from, to) = ends(from, to);
+        from.set_port(PORT.fetch_add(1, Ordering::Relaxed));
         let domain = Domain::for_address(to);
         let socket = self
             .client
