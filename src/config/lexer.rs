@@ -269,8 +269,8 @@ fn report_template(line: &Line, start: usize, end: usize, diags: &mut Diags) {
     diags.report_recurring(Recurring::Placeholder, diag);
 }
 
-/// What starts a comment in other languages and is meant so here: `//` or `%` in front of a line, or
-/// `//` before a word that is no path.
+/// The comment mark of another language at the start of a text, which is ignored up to the end of the
+/// line: `//` or `%` in front of a line, or `//` before a word that is no path.
 fn comment_mark(text: &str, front: bool) -> Option<&'static str> {
     let word = text.split(is_blank).next().unwrap_or("");
     if let Some(rest) = word.strip_prefix("//") {

@@ -1,6 +1,6 @@
 //! The strictness of `-t`.
 
-/// How strict a configuration test is.
+/// Messages that count for the exit code of `-t`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Strictness {
     /// As a test by keepalived.

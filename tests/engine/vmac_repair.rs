@@ -33,7 +33,7 @@ fn config(instances: Vec<VrrpInstance>) -> Config {
 }
 
 /// The states in a log of the kernel, in order.
-fn told(log: &[String]) -> Vec<&str> {
+fn notified(log: &[String]) -> Vec<&str> {
     let written = log
         .iter()
         .filter_map(|line| line.strip_prefix("fifo /run/fifo INSTANCE "));
@@ -51,15 +51,18 @@ fn vmac_that_is_removed_once_is_back_without_a_transition() {
     let mut engine = notifying(vmac_instance(100));
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(5000));
-    assert_eq!(told(&kernel.take_log()), ["BACKUP", "MASTER"]);
+    assert_eq!(notified(&kernel.take_log()), ["BACKUP", "MASTER"]);
     kernel.drop_link(10);
     kernel.deliver(&mut engine, at(5000));
     assert!(macvlan(&kernel).is_some_and(|(_, up)| up) && kernel.has(VIP));
     run(&mut engine, &mut kernel, at(6000));
     assert_eq!(states(&engine), [VrrpState::Master]);
     let log = kernel.take_log();
-    assert!(told(&log).is_empty(), "{log:?}");
-    assert!(count(&log, "garp") > 0, "neighbors are told: {log:?}");
+    assert!(notified(&log).is_empty(), "{log:?}");
+    assert!(
+        count(&log, "garp") > 0,
+        "the addresses are announced: {log:?}"
+    );
     assert!(count(&log, "advert 7 prio 100") > 0, "{log:?}");
     // A backup, too.
     let mut kernel = eth0();
@@ -69,7 +72,7 @@ fn vmac_that_is_removed_once_is_back_without_a_transition() {
     kernel.drop_link(10);
     kernel.deliver(&mut engine, at(10));
     assert!(macvlan(&kernel).is_some_and(|(_, up)| !up));
-    assert!(told(&kernel.take_log()).is_empty());
+    assert!(notified(&kernel.take_log()).is_empty());
 }
 
 /// Another Ethernet address, another name.
@@ -95,7 +98,7 @@ fn vmac_that_is_changed_is_replaced_without_a_transition() {
         kernel.deliver(&mut engine, at(5000));
         run(&mut engine, &mut kernel, at(6000));
         let log = kernel.take_log();
-        assert!(told(&log).is_empty(), "{log:?}");
+        assert!(notified(&log).is_empty(), "{log:?}");
         assert_eq!(macvlan(&kernel), Some((21, true)), "{log:?}");
         assert!(kernel.has(VIP) && !kernel.links.iter().any(|link| link.name == "renamed"));
     }
@@ -119,14 +122,18 @@ fn vmac_that_is_removed_again_and_again_is_left_alone_for_a_while() {
     }
     let log = kernel.take_log();
     assert_eq!(count(&log, "macvlan"), 8);
-    assert_eq!(told(&log), ["FAULT"], "one transition, not one per repair");
+    assert_eq!(
+        notified(&log),
+        ["FAULT"],
+        "one transition, not one per repair"
+    );
     // Nothing is tried before the hold is over.
     run(&mut engine, &mut kernel, at(15_000));
     assert_eq!(count(&kernel.take_log(), "macvlan"), 0);
     run(&mut engine, &mut kernel, at(18_000));
     let log = kernel.take_log();
     assert_eq!(count(&log, "macvlan"), 1);
-    assert_eq!(told(&log), ["BACKUP", "MASTER"]);
+    assert_eq!(notified(&log), ["BACKUP", "MASTER"]);
     assert!(kernel.has(VIP));
 }
 
@@ -141,8 +148,8 @@ fn refused_creation_is_retried_less_and_less_often() {
     let log = kernel.take_log();
     let tries = count(&log, "macvlan vrrp.7 refused");
     assert!((5..=8).contains(&tries), "{tries} in a minute");
-    assert_eq!(told(&log), ["FAULT"]);
-    // What changes in the kernel meanwhile is no reason to try more often.
+    assert_eq!(notified(&log), ["FAULT"]);
+    // Netlink events in the meantime do not cause more attempts.
     for nth in 0..50 {
         kernel.add(2, &format!("198.51.100.{nth}/32"));
         kernel.deliver(&mut engine, at(60_001));
@@ -152,7 +159,7 @@ fn refused_creation_is_retried_less_and_less_often() {
     run(&mut engine, &mut kernel, at(130_000));
     assert_eq!(states(&engine), [VrrpState::Master]);
     assert!(kernel.has(VIP));
-    assert_eq!(told(&kernel.take_log()), ["BACKUP", "MASTER"]);
+    assert_eq!(notified(&kernel.take_log()), ["BACKUP", "MASTER"]);
     // Removed, and refused from now on.
     kernel.reject_create = Some(EPERM);
     kernel.drop_link(macvlan(&kernel).expect("a macvlan").0);
@@ -170,7 +177,7 @@ fn refused_creation_is_retried_less_and_less_often() {
 
 /// A notify script would otherwise see a master that never was one.
 #[test]
-fn instance_whose_vmac_cannot_be_set_up_is_never_told_to_be_master() {
+fn instance_whose_vmac_cannot_be_set_up_is_never_notified_as_master() {
     for (priority, before) in [(100, &["BACKUP", "FAULT"][..]), (255, &["FAULT"])] {
         let mut kernel = eth0();
         kernel.reject_up = Some(10);
@@ -179,14 +186,14 @@ fn instance_whose_vmac_cannot_be_set_up_is_never_told_to_be_master() {
         run(&mut engine, &mut kernel, at(900));
         assert_eq!(states(&engine), [VrrpState::Fault]);
         let log = kernel.take_log();
-        assert_eq!(told(&log), before, "priority {priority}");
+        assert_eq!(notified(&log), before, "priority {priority}");
         assert_eq!(count(&log, "advert"), 0, "{log:?}");
         assert_eq!(count(&log, "garp"), 0, "{log:?}");
         assert!(!kernel.has(VIP));
         kernel.reject_up = None;
         run(&mut engine, &mut kernel, at(5_000));
         assert_eq!(states(&engine), [VrrpState::Master]);
-        assert_eq!(told(&kernel.take_log()).last(), Some(&"MASTER"));
+        assert_eq!(notified(&kernel.take_log()).last(), Some(&"MASTER"));
         assert!(kernel.has(VIP));
     }
 }
@@ -288,10 +295,10 @@ fn reload_that_adds_or_moves_a_vmac_causes_no_fault() {
             now.after(Duration::from_millis(900)),
         );
         let log = kernel.take_log();
-        // The instance that ends is told of a fault.
+        // The instance that ends notifies a fault.
         let created = log.iter().position(|line| line.starts_with("macvlan"));
-        let told = told(&log[created.expect("a macvlan")..]);
-        assert_eq!(told, ["BACKUP", "MASTER"], "{nth}: {log:?}");
+        let sent = notified(&log[created.expect("a macvlan")..]);
+        assert_eq!(sent, ["BACKUP", "MASTER"], "{nth}: {log:?}");
         assert_eq!(count(&log, "macvlan"), 1, "{log:?}");
         let link = kernel.links.iter().find(|link| link.name == "vrrp.7");
         let parent = u32::try_from(nth).expect("small") + 2;

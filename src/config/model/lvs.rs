@@ -275,7 +275,7 @@ pub enum CheckKind {
 }
 
 impl CheckKind {
-    /// What the check connects to; `None`: a program or a file.
+    /// The address that the check connects to; `None` for MISC_CHECK and FILE_CHECK.
     #[must_use]
     pub fn target(&self) -> Option<&Target> {
         match self {

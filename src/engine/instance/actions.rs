@@ -192,7 +192,7 @@ impl Router {
             && self.machine.state() == VrrpState::Master
             && self.vmacs.iter().any(VirtualInterface::is_blocked)
         {
-            // It has sent nothing yet. Nobody is told that it was master.
+            // It has sent nothing yet: there is no notification and no log line that it was master.
             shared.pending_actions.truncate(pending);
             self.handle(cx, shared, Event::Fault(Reason::InterfaceMissing));
             for one in shared.pending_actions.iter_mut().skip(pending) {
