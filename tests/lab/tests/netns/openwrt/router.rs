@@ -1,0 +1,220 @@
+//! The root directory of a router, and what runs there.
+
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use vrrpd_lab::private::DIR;
+use vrrpd_lab::{Daemon, Node};
+
+use crate::{Ctx, Outcome};
+
+/// The project's directory.
+pub(super) fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+pub(super) fn stand_ins() -> PathBuf {
+    source().join("tests/lab/tests/netns/openwrt/stand-ins")
+}
+
+#[track_caller]
+pub(super) fn run(command: &mut Command) -> String {
+    let output = command.output().expect("starting it");
+    let both = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&both).into_owned();
+    assert!(output.status.success(), "{command:?}: {text}");
+    text
+}
+
+/// The root directory of a router with the package, BusyBox and the stand-ins.
+pub(super) struct Router(PathBuf);
+
+impl Router {
+    /// `None`: a program is missing.
+    pub(super) fn new(ctx: &Ctx, name: &str) -> Option<Self> {
+        Self::with_options(ctx, name, &[])
+    }
+
+    /// With these options of the package.
+    pub(super) fn with_options(ctx: &Ctx, name: &str, options: &[&str]) -> Option<Self> {
+        let busybox = which("busybox")?;
+        let Daemon::Vrrpd(binary) = &ctx.daemon else {
+            return None;
+        };
+        let root = Path::new(DIR).join(name);
+        for directory in ["bin", "sbin", "etc", "lib", "tmp", "var/run", "dev", "proc"] {
+            fs::create_dir_all(root.join(directory)).expect("mkdir");
+        }
+        let router = Router(root);
+        let binary_option = format!("VRRPD_BIN={}", binary.display());
+        router.make(&[&["install", &binary_option], options].concat());
+        fs::copy(busybox, router.at("/bin/busybox")).expect("busybox");
+        for (from, to, mode) in [
+            ("rc.common", "/etc/rc.common", 0o755),
+            ("functions.sh", "/lib/functions.sh", 0o644),
+            ("hotplug-call", "/sbin/hotplug-call", 0o755),
+        ] {
+            fs::copy(stand_ins().join(from), router.at(to)).expect("stand-in");
+            let mode = fs::Permissions::from_mode(mode);
+            fs::set_permissions(router.at(to), mode).expect("chmod");
+        }
+        router.write("/etc/passwd", "root:x:0:0:root:/root:/bin/ash\n");
+        // The libraries of a dynamically linked program.
+        let libraries = Command::new("ldd").arg(binary).output();
+        let libraries = libraries.map_or(Vec::new(), |output| output.stdout);
+        let libraries = String::from_utf8_lossy(&libraries).into_owned();
+        for library in libraries
+            .split_whitespace()
+            .filter(|word| word.starts_with('/'))
+        {
+            let to = router.at(library);
+            fs::create_dir_all(to.parent().expect("a directory")).expect("mkdir");
+            fs::copy(library, to).expect("library");
+        }
+        let none: Option<&str> = None;
+        for name in ["dev", "proc"] {
+            let from = Path::new("/").join(name);
+            let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+            mount(Some(&from), &router.0.join(name), none, flags, none).expect("bind mount");
+        }
+        run(&mut router.command(&["/bin/busybox", "--install", "-s", "/bin"]));
+        Some(router)
+    }
+
+    pub(super) fn make(&self, args: &[&str]) -> String {
+        let mut make = Command::new("make");
+        make.arg("-s")
+            .arg("-C")
+            .arg(source().join("configs/openwrt"));
+        make.arg(format!("TOPDIR={}", stand_ins().display()));
+        make.arg(format!("DESTDIR={}", self.0.display())).args(args);
+        // `make test` passes its own.
+        make.env_remove("MAKEFLAGS").env_remove("MFLAGS");
+        run(&mut make)
+    }
+
+    pub(super) fn at(&self, path: &str) -> PathBuf {
+        self.0.join(path.trim_start_matches('/'))
+    }
+
+    pub(super) fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.at(path)).unwrap_or_default()
+    }
+
+    pub(super) fn write(&self, path: &str, text: &str) {
+        let path = self.at(path);
+        fs::create_dir_all(path.parent().expect("a directory")).expect("mkdir");
+        fs::write(path, text).expect("writing");
+    }
+
+    /// A command to be run on the router.
+    pub(super) fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new("busybox");
+        command.arg("chroot").arg(&self.0).args(words);
+        command
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command
+    }
+
+    /// Runs the init script; returns its output and the calls of procd's functions.
+    pub(super) fn init(&self, action: &str) -> (Output, Vec<String>) {
+        let service = ["/etc/init.d/vrrpd", "/etc/init.d/keepalived"];
+        let service = service.into_iter().find(|path| self.at(path).exists());
+        let _ = fs::remove_file(self.at("/tmp/procd"));
+        let script = service.expect("an init script");
+        let output = self.command(&[script, action]).output();
+        let calls = self.read("/tmp/procd");
+        let calls = calls.lines().map(str::to_owned).collect();
+        (output.expect("the init script"), calls)
+    }
+
+    /// `ubus call keepalived METHOD`.
+    pub(super) fn ubus(&self, method: &str) -> Value {
+        self.rpcd(&["call", method])
+    }
+
+    pub(super) fn rpcd(&self, words: &[&str]) -> Value {
+        let words = [&["/usr/libexec/rpcd/keepalived"], words].concat();
+        let output = self.command(&words).output().expect("the plugin");
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stdout)))
+    }
+}
+
+impl Drop for Router {
+    fn drop(&mut self) {
+        for name in ["dev", "proc"] {
+            let _ = umount2(&self.0.join(name), MntFlags::MNT_DETACH);
+        }
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+pub(super) fn which(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let found = std::env::split_paths(&path).map(|directory| directory.join(name));
+    found.into_iter().find(|file| file.is_file())
+}
+
+pub(super) fn missing(name: &str) -> Outcome {
+    Outcome::Skipped(format!("there is no {name}"))
+}
+
+pub(super) const UCI: &str = "config globals 'globals'
+	option enabled '1'
+	option router_id 'north'
+
+config ipaddress
+	option name 'lan'
+	option address '10.0.0.100/24'
+	option device 'eth0'
+
+config vrrp_instance
+	option name 'LAN'
+	option interface 'eth0'
+	option state 'BACKUP'
+	option virtual_router_id '51'
+	option priority '150'
+	option advert_int '1'
+	list virtual_ipaddress 'lan'
+";
+
+/// The process that procd would run; killed when dropped.
+pub(super) struct Service(pub(super) Child);
+
+impl Service {
+    pub(super) fn start(router: &Router, node: &Node) -> Self {
+        let (output, calls) = router.init("start");
+        assert!(output.status.success(), "{output:?}");
+        let command = calls
+            .iter()
+            .find_map(|line| line.strip_prefix("set_param command "));
+        let words: Vec<&str> = command.expect("a command").split(' ').collect();
+        let log = File::create(router.at("/tmp/log")).expect("a log");
+        let mut command = router.command(&words);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
+        Service(node.spawn(&mut command))
+    }
+
+    pub(super) fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.0.id()).expect("a pid");
+        kill(Pid::from_raw(pid), signal).expect("it lives");
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
