@@ -15,6 +15,8 @@
 //! * `list track_script` may name a `vrrp_script` directly, and groups may track interfaces too;
 //! * a switch with the value `0` is off.
 //!
+//! The syntax is libuci's; `parse` has two exceptions.
+//!
 //! No I/O: [`convert`] gets the bytes and returns text and diagnostics.
 
 #![cfg_attr(

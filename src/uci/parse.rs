@@ -1,11 +1,27 @@
 //! The syntax of UCI: `config TYPE [NAME]`, `option NAME VALUE`, `list NAME VALUE`, one statement
-//! per line or separated by `;`.
+//! per line.
 //!
-//! `'…'` is literal; `"…"` and unquoted words know backslash escapes. A quoted text may span lines,
-//! and quoted and unquoted parts may form one word. `#` outside quotes starts a comment, even
-//! within a word. A statement may be abbreviated to its first letter. As in libuci, a second
-//! `config` with the same name continues the first section, a repeated option replaces the earlier
-//! one, and `list` appends.
+//! It is read as libuci does when it is not strict, which is how `config_load` of OpenWrt's scripts
+//! reads it. What libuci refuses when it is strict (`uci`, LuCI) is an error here: those programs
+//! read nothing of such a file.
+//!
+//! | text | meaning |
+//! |---|---|
+//! | `'…'` | literal, may span lines |
+//! | `"…"` and words without quotes | a backslash takes the next character literally; before a line break, both are nothing |
+//! | `a'b'"c"` | one word |
+//! | `#` | outside quotes, a comment, even within a word |
+//! | `;` | a statement may follow; after a word without quotes only if there is a blank before it: otherwise the rest of the line is lost |
+//! | `c`, `o`, `l`, `p` | abbreviations of `config`, `option`, `list`, `package`; these are never quoted |
+//! | `config`, a known name | the section continues; another type replaces its type |
+//! | `option`, a known name | replaces the value or list; an empty value changes nothing |
+//! | `list`, a known name | appends, also to the value of `option` |
+//! | names | letters, digits and `_`; a type is of visible ASCII characters |
+//! | surplus words | are lost, with the rest of the line |
+//!
+//! Two things are not libuci's: a quote that is not closed ends with its line instead of taking a
+//! part of the next statements, and the options below a `config` line with an error are ignored
+//! instead of becoming options of the section before it.
 
 use super::table::{SectionType, find, switch};
 use crate::config::diag::{Diags, Severity, Span};
@@ -71,102 +87,275 @@ impl Section {
 
 /// Reads a whole file.
 pub(super) fn parse(text: &str, diags: &mut Diags) -> Vec<Section> {
-    let mut sections = Vec::new();
-    let mut current = None;
-    let mut reader = Reader { text, at: 0 };
-    while let Some(words) = reader.statement(diags) {
-        let Some(first) = words.first() else {
-            continue;
-        };
-        let verb = STATEMENTS
-            .iter()
-            .find(|verb| is_statement(&first.text, verb));
-        match (verb.copied().unwrap_or(""), words.len()) {
-            ("package", _) => {}
-            ("config", 2 | 3) => current = open(&mut sections, words, diags),
-            (verb @ ("option" | "list"), 3) => {
-                let section = current.and_then(|nth: usize| sections.get_mut(nth));
-                add(section, verb, words, diags);
+    let mut parser = Parser {
+        reader: Reader { text, at: 0 },
+        diags,
+        sections: Vec::new(),
+        current: Current::None,
+    };
+    while parser.reader.peek().is_some() {
+        if parser.line().is_none() {
+            parser.reader.skip_line();
+        }
+        parser.reader.next();
+    }
+    parser.sections
+}
+
+/// The section that options belong to.
+#[derive(Clone, Copy)]
+enum Current {
+    /// There was no `config` line.
+    None,
+    /// The `config` line has an error, which was reported.
+    Invalid,
+    /// The index of the section.
+    Section(usize),
+}
+
+struct Parser<'a, 'd> {
+    reader: Reader<'a>,
+    diags: &'d mut Diags,
+    sections: Vec<Section>,
+    current: Current,
+}
+
+const TOO_FEW: &str = "a word is missing; line ignored";
+
+impl Parser<'_, '_> {
+    /// Reads the statements of a line, up to its line break. `None`: the rest of it is ignored.
+    fn line(&mut self) -> Option<()> {
+        let mut separator = None;
+        self.reader.skip_blanks();
+        loop {
+            let verb = self.reader.verb();
+            let what = STATEMENTS.iter().find(|what| verb.is(what));
+            let message = match (verb.text.as_str(), what) {
+                ("", _) => {
+                    let Some(at) = separator else {
+                        return Some(());
+                    };
+                    return self.refuse(at, "no statement after `;`", "remove it");
+                }
+                (text, _) if text.starts_with('#') => return None,
+                (_, None) => "not a UCI statement; line ignored",
+                (_, Some(&"config")) => {
+                    separator = self.config(&verb)?;
+                    continue;
+                }
+                (_, Some(&"package")) => {
+                    separator = self.package(&verb)?;
+                    continue;
+                }
+                (_, Some(what)) => {
+                    separator = self.option(&verb, what)?;
+                    continue;
+                }
+            };
+            return self.refuse(verb.span, message, "write config, option or list");
+        }
+    }
+
+    /// Reports an error; the rest of the line is ignored.
+    fn refuse<T>(&mut self, at: Span, message: &str, help: &str) -> Option<T> {
+        let message = [message, "; `uci` and LuCI refuse the whole file"].concat();
+        self.diags
+            .report_with_help(Severity::Error, at, message, help);
+        None
+    }
+
+    /// The next word of a statement.
+    fn word(&mut self) -> Option<Word> {
+        self.reader.skip_blanks();
+        match self.reader.peek() {
+            None | Some('\n' | '#') => None,
+            Some(';') => {
+                self.reader.next();
+                None
             }
-            (verb, _) => {
-                // Position of the surplus word, or of the statement.
-                let extra = words.get(3).filter(|_| !verb.is_empty());
-                let at = extra.unwrap_or(first).span;
-                let (message, help) = match verb {
-                    "" => (
-                        "not a UCI statement; line ignored",
-                        "write config, option or list",
-                    ),
-                    "config" => (WORDS, "write config TYPE or config TYPE 'NAME'"),
-                    _ => (WORDS, "write a name and one value, quoted if it has blanks"),
-                };
-                diags.report_with_help(Severity::Error, at, message, help);
+            Some(_) => Some(self.reader.word(self.diags)).filter(|word| !word.text.is_empty()),
+        }
+    }
+
+    /// The next word, which is a name.
+    fn name(&mut self, after: &Word, help: &str) -> Option<Word> {
+        let Some(name) = self.word() else {
+            return self.refuse(after.span, TOO_FEW, help);
+        };
+        self.valid(name, "a name has only letters, digits and `_`", is_name)
+    }
+
+    /// The word if all its bytes are valid.
+    fn valid(&mut self, word: Word, rule: &str, fits: fn(u8) -> bool) -> Option<Word> {
+        if word.text.bytes().all(fits) {
+            return Some(word);
+        }
+        let message = ["`", &word.text, "` is not valid here; line ignored"].concat();
+        self.refuse(word.span, &message, rule)
+    }
+
+    /// Reads up to the end of a statement. Returns the position of the `;` after which another one
+    /// may follow.
+    fn end(&mut self, help: &str) -> Option<Option<Span>> {
+        self.reader.skip_blanks();
+        let at = span(0, self.reader.at, 1);
+        match self.reader.peek() {
+            None | Some('\n') => Some(None),
+            Some('#') => None,
+            Some(';') => {
+                self.reader.next();
+                Some(Some(at))
+            }
+            Some(_) => {
+                let surplus = self.reader.word(self.diags);
+                if surplus.text.is_empty() {
+                    // A backslash at the end of the line: a statement may follow.
+                    return Some(None);
+                }
+                let message = "surplus word; it and the rest of the line are ignored";
+                self.refuse(surplus.span, message, help)
             }
         }
     }
-    sections
+
+    /// `package NAME`, which has no meaning in a file of a package.
+    fn package(&mut self, verb: &Word) -> Option<Option<Span>> {
+        let help = "remove the line";
+        let Some(name) = self.word() else {
+            return self.refuse(verb.span, TOO_FEW, help);
+        };
+        let fits = |byte| is_name(byte) || byte == b'-';
+        self.valid(name, help, fits)?;
+        self.end(help)
+    }
+
+    /// `config TYPE [NAME]`
+    fn config(&mut self, verb: &Word) -> Option<Option<Span>> {
+        // Until the line is known to be right.
+        self.current = Current::Invalid;
+        let help = "write config TYPE or config TYPE 'NAME'";
+        let Some(kind) = self.word() else {
+            return self.refuse(verb.span, TOO_FEW, help);
+        };
+        let rule = "a type has no blanks and no characters beyond ASCII";
+        let kind = self.valid(kind, rule, |byte| byte.is_ascii_graphic())?;
+        let name = match self.word() {
+            Some(name) => {
+                let rule = "the name of a section has only letters, digits and `_`; \
+                            write another name into `option name`";
+                Some(self.valid(name, rule, is_name)?)
+            }
+            None => None,
+        };
+        self.open(kind, name);
+        self.end(help)
+    }
+
+    /// Makes a section the current one.
+    fn open(&mut self, kind: Word, own_name: Option<Word>) {
+        if let Some(name) = &own_name {
+            let same = |section: &Section| {
+                let title = section.own_name.as_ref();
+                title.is_some_and(|title| title.text == name.text)
+            };
+            if let Some(nth) = self.sections.iter().position(same)
+                && let Some(section) = self.sections.get_mut(nth)
+            {
+                self.current = Current::Section(nth);
+                if section.typed.text != kind.text {
+                    let message = [
+                        "the section `",
+                        &name.text,
+                        "` had the type ",
+                        &section.typed.text,
+                        "; it has this one now, with the options of both",
+                    ]
+                    .concat();
+                    section.known = find(&kind.text);
+                    section.typed = kind;
+                    let _: Option<()> =
+                        self.refuse(name.span, &message, "give each section its own name");
+                }
+                return;
+            }
+        }
+        if self.sections.len() >= MAX_SECTIONS {
+            let message = "too many sections; ignored";
+            self.diags.report(Severity::Error, kind.span, message);
+            return;
+        }
+        self.current = Current::Section(self.sections.len());
+        self.sections.push(Section {
+            known: find(&kind.text),
+            typed: kind,
+            own_name,
+            entries: Vec::new(),
+        });
+    }
+
+    /// `option NAME VALUE`, `list NAME VALUE`
+    fn option(&mut self, verb: &Word, what: &str) -> Option<Option<Span>> {
+        let help = "write a name and one value, quoted if it has blanks";
+        if matches!(self.current, Current::None) {
+            let message = "outside of a section; line ignored";
+            return self.refuse(verb.span, message, "add a config line before it");
+        }
+        let name = self.name(verb, help)?;
+        let value = self.value(&name);
+        self.add(what, name, value);
+        self.end(help)
+    }
+
+    /// The value of an option; none is an empty one.
+    fn value(&mut self, name: &Word) -> Word {
+        self.reader.skip_blanks();
+        let none = matches!(self.reader.peek(), None | Some('\n' | '#'));
+        self.word().unwrap_or_else(|| {
+            if none {
+                let message = "an option without a value has no effect";
+                self.diags.report(Severity::Warning, name.span, message);
+            }
+            Word {
+                text: String::new(),
+                span: name.span,
+            }
+        })
+    }
+
+    fn add(&mut self, verb: &str, name: Word, value: Word) {
+        let Current::Section(nth) = self.current else {
+            return;
+        };
+        let Some(section) = self.sections.get_mut(nth) else {
+            return;
+        };
+        if verb == "option" && !value.text.is_empty() {
+            section.entries.retain(|(given, _)| given.text != name.text);
+        }
+        if section.entries.len() < MAX_ENTRIES {
+            section.entries.push((name, value));
+        } else {
+            let message = "too many options in one section; ignored";
+            self.diags.report(Severity::Error, name.span, message);
+        }
+    }
 }
 
 const STATEMENTS: [&str; 4] = ["config", "option", "list", "package"];
-const WORDS: &str = "wrong number of words; line ignored";
 
-/// `option NAME VALUE`, `list NAME VALUE`
-fn add(section: Option<&mut Section>, verb: &str, mut words: Vec<Word>, diags: &mut Diags) {
-    let (Some(value), Some(name)) = (words.pop(), words.pop()) else {
-        return;
-    };
-    let Some(section) = section else {
-        let message = "outside of a section; line ignored";
-        diags.report_with_help(
-            Severity::Error,
-            name.span,
-            message,
-            "add a config line before it",
-        );
-        return;
-    };
-    if verb == "option" {
-        section.entries.retain(|(given, _)| given.text != name.text);
-    }
-    if section.entries.len() < MAX_ENTRIES {
-        section.entries.push((name, value));
-    } else {
-        let message = "too many options in one section; ignored";
-        diags.report(Severity::Error, name.span, message);
-    }
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// Whether a word is this statement or its first letter.
-fn is_statement(typed: &str, known: &str) -> bool {
-    typed == known || (typed.len() == 1 && known.starts_with(typed))
+fn is_blank(character: char) -> bool {
+    matches!(character, ' ' | '\t' | '\r' | '\x0b' | '\x0c')
 }
 
-/// Handles `config TYPE [NAME]`. Returns the index of the section that the following options belong
-/// to.
-fn open(sections: &mut Vec<Section>, words: Vec<Word>, diags: &mut Diags) -> Option<usize> {
-    let mut words = words.into_iter().skip(1);
-    let kind = words.next()?;
-    let own_name = words.next().filter(|name| !name.text.is_empty());
-    if let Some(name) = &own_name {
-        let same = |section: &Section| {
-            let title = section.own_name.as_ref();
-            title.is_some_and(|title| title.text == name.text) && section.typed.text == kind.text
-        };
-        if let Some(nth) = sections.iter().position(same) {
-            return Some(nth);
-        }
+impl Word {
+    /// Whether it is this statement or its first letter.
+    fn is(&self, known: &str) -> bool {
+        self.text == known || (self.text.len() == 1 && known.starts_with(&self.text))
     }
-    if sections.len() >= MAX_SECTIONS {
-        diags.report(Severity::Error, kind.span, "too many sections; ignored");
-        return None;
-    }
-    sections.push(Section {
-        known: find(&kind.text),
-        typed: kind,
-        own_name,
-        entries: Vec::new(),
-    });
-    sections.len().checked_sub(1)
 }
 
 /// The text and the current offset.
@@ -186,36 +375,38 @@ impl Reader<'_> {
         Some(next)
     }
 
-    /// Reads the words up to the end of a line or a `;`. Returns at most four, one more than a
-    /// valid statement has. `None` at the end of the text.
-    fn statement(&mut self, diags: &mut Diags) -> Option<Vec<Word>> {
-        let mut words = Vec::new();
-        self.peek()?;
-        while let Some(next) = self.peek() {
-            match next {
-                '\n' | ';' => {
-                    self.next();
-                    break;
-                }
-                '#' => self.skip_comment(),
-                blank if blank.is_whitespace() => {
-                    self.next();
-                }
-                _ => {
-                    let word = self.word(diags);
-                    if words.len() < 4 {
-                        words.push(word);
-                    }
-                }
-            }
-        }
-        Some(words)
-    }
-
-    fn skip_comment(&mut self) {
-        while self.peek().is_some_and(|next| next != '\n') {
+    fn skip_while(&mut self, fits: impl Fn(char) -> bool) {
+        while self.peek().is_some_and(&fits) {
             self.next();
         }
+    }
+
+    fn skip_blanks(&mut self) {
+        self.skip_while(is_blank);
+    }
+
+    /// Up to the line break.
+    fn skip_line(&mut self) {
+        self.skip_while(|next| next != '\n');
+    }
+
+    /// The text from `start`, and its position.
+    fn since(&self, start: usize, text: String) -> Word {
+        let length = self.at.saturating_sub(start);
+        Word {
+            text,
+            span: span(0, start, length),
+        }
+    }
+
+    /// The first word of a statement, which ends at a blank only.
+    fn verb(&mut self) -> Word {
+        self.skip_while(|next| matches!(next, ' ' | '\t'));
+        let start = self.at;
+        self.skip_while(|next| !matches!(next, ' ' | '\t' | '\n'));
+        let text = self.text.get(start..self.at).unwrap_or("");
+        let text = text.trim_end_matches(is_blank).to_owned();
+        self.since(start, text)
     }
 
     fn word(&mut self, diags: &mut Diags) -> Word {
@@ -224,35 +415,58 @@ impl Reader<'_> {
         while let Some(next) = self.peek() {
             match next {
                 '\'' | '"' => self.quoted(next, &mut text, diags),
-                '#' | ';' => break,
-                blank if blank.is_whitespace() => break,
+                ';' if text.len() == self.at.saturating_sub(start) => {
+                    self.lose_rest(diags);
+                    break;
+                }
+                '#' | ';' | '\n' => break,
+                blank if is_blank(blank) => break,
                 _ => {
                     self.next();
-                    text.push(self.escaped(next));
+                    text.extend(self.escaped(next));
                 }
             }
         }
-        let length = self.at.saturating_sub(start);
-        Word {
-            text,
-            span: span(0, start, length),
-        }
+        self.since(start, text)
     }
 
-    /// The character after a backslash, or the character itself.
-    fn escaped(&mut self, character: char) -> char {
-        match character {
-            '\\' => self.next().unwrap_or(character),
-            _ => character,
+    /// After a word without quotes, libuci overwrites the `;` and takes it for the end of the line.
+    fn lose_rest(&mut self, diags: &mut Diags) {
+        let semicolon = span(0, self.at, 1);
+        let rest = self.text.get(self.at..).unwrap_or("").lines().next();
+        let rest = rest.unwrap_or("").trim_start_matches(';').trim_start();
+        if !rest.is_empty() && !rest.starts_with('#') {
+            let message = "a `;` after a word without quotes ends the line; the rest is ignored";
+            let help = "write each statement on a line of its own";
+            diags.report_with_help(Severity::Error, semicolon, message, help);
         }
+        self.skip_line();
+    }
+
+    /// The character after a backslash, or the character itself; `None` if a line break was
+    /// escaped.
+    fn escaped(&mut self, character: char) -> Option<char> {
+        if character != '\\' {
+            return Some(character);
+        }
+        if self
+            .text
+            .get(self.at..)
+            .is_some_and(|rest| rest.starts_with("\r\n"))
+        {
+            self.next();
+        }
+        self.next().filter(|next| *next != '\n')
     }
 
     /// Whether a statement starts here: the quote of the line before is missing.
-    fn at_statement(&self) -> bool {
-        let line = self.text.get(self.at..).unwrap_or("");
+    fn at_statement(&self, quote: char) -> bool {
+        let rest = self.text.get(self.at..).unwrap_or("");
+        let line = rest.lines().next().unwrap_or("");
         let first = line.split_whitespace().next();
-        let same_line = line.trim_start_matches([' ', '\t']);
-        !same_line.starts_with('\n') && matches!(first, Some("config" | "option" | "list"))
+        // An odd number of quotes: one of them ends the value.
+        matches!(first, Some("config" | "option" | "list"))
+            && line.matches(quote).count().is_multiple_of(2)
     }
 
     /// Reads the text between quotes. An unclosed quote ends with its line, so that the rest of the
@@ -263,8 +477,8 @@ impl Reader<'_> {
         while let Some(next) = self.next() {
             match next {
                 next if next == quote => return,
-                '\\' if quote == '"' => text.push(self.escaped(next)),
-                '\n' if self.at_statement() => break,
+                '\\' if quote == '"' => text.extend(self.escaped(next)),
+                '\n' if self.at_statement(quote) => break,
                 _ => text.push(next),
             }
         }
@@ -274,8 +488,13 @@ impl Reader<'_> {
         text.truncate(before);
         self.at = start;
         self.next();
-        while self.peek().is_some_and(|next| next != '\n') {
-            text.extend(self.next());
-        }
+        let value = self.at;
+        self.skip_line();
+        text.push_str(
+            self.text
+                .get(value..self.at)
+                .unwrap_or("")
+                .trim_end_matches('\r'),
+        );
     }
 }

@@ -11,4 +11,5 @@ mod host;
 mod hostile;
 #[path = "../support/rng.rs"]
 mod rng;
+mod syntax;
 mod table;

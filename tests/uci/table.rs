@@ -423,7 +423,7 @@ fn uci_errors_ignored_by_the_keepalived_package_are_reported_with_line() {
             "cannot be written to keepalived.conf",
         ),
         ("config vrrp_script 'a b'", "1:20", "only letters, digits"),
-        ("option a b", "1:8", "outside of a section"),
+        ("option a b", "1:1", "outside of a section"),
         (
             "config globals\n\toption router_id 'x\n\toption enabled '1'\n",
             "2:19",
