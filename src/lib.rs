@@ -16,6 +16,7 @@ pub mod config;
 pub mod ctl;
 pub mod engine;
 pub mod exit;
+mod log;
 #[cfg(feature = "lvs")]
 pub mod lvs;
 pub mod netlink;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 /// Each room, and the rooms (or modules in them) that it may use; anything else is forbidden.
 const ARROWS: &[(&str, &[&str])] = &[
     ("types", &[]),
+    ("log", &[]),
     ("wire", &["types"]),
     ("netlink", &["types"]),
     ("config", &["types"]),
@@ -46,6 +47,9 @@ const PURE: &[&str] = &[
     "types", "wire", "netlink", "config", "vrrp", "check", "lvs", "notify", "ctl", "engine", "uci",
 ];
 
+/// What every room may use.
+const EVERYWHERE: &str = "log";
+
 /// Path prefixes that pure rooms must not use.
 const IMPURE: &[&str] = &[
     "std::env",
@@ -79,7 +83,8 @@ fn rooms_use_only_the_rooms_below_them() {
         let named = paths(&code.all, "crate");
         let forbidden = named.into_iter().filter(|path| {
             let target = path.strip_prefix("crate::").unwrap_or(path);
-            !within(target, room) && !allowed.iter().any(|allowed| within(target, allowed))
+            let mut allowed = allowed.iter().chain([&room, &EVERYWHERE]);
+            !allowed.any(|allowed| within(target, allowed))
         });
         forbidden.collect()
     });
@@ -113,6 +118,26 @@ fn pure_rooms_log_nothing_above_debug() {
             return Vec::new();
         }
         forbidden(&code.product, LOG_ABOVE_DEBUG)
+    });
+    assert_eq!(violations, [""; 0]);
+}
+
+/// The macros of crate `log` cost more bytes than those of `src/log.rs`.
+#[test]
+fn log_macros_are_the_projects_own() {
+    let macros = [
+        "log::log!",
+        "log::error!",
+        "log::warn!",
+        "log::info!",
+        "log::debug!",
+    ];
+    let violations = search(|room, code| {
+        let own = room == "log" || code.all.contains("use crate::log;");
+        let used = macros.iter().filter(|one| code.product.contains(*one));
+        used.filter(|_| !own)
+            .map(|one| format!("{one} without `use crate::log`"))
+            .collect()
     });
     assert_eq!(violations, [""; 0]);
 }

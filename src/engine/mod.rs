@@ -35,6 +35,7 @@ mod virtual_services;
 use core::time::Duration;
 
 use crate::config::model::Config;
+use crate::log;
 use crate::types::{Cidr, InstanceId, Instant, VrrpCounters, VrrpState, sorted};
 use crate::vrrp::Event;
 

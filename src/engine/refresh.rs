@@ -14,6 +14,7 @@ use crate::engine::kernel::interfaces::{Change, Interface};
 use crate::engine::kernel::secondaries::ForeignSecondary;
 use crate::engine::system::System;
 use crate::engine::timers::TimerKey;
+use crate::log;
 use crate::netlink::Message;
 use crate::types::{Cidr, InstanceId, Instant, sorted};
 use crate::vrrp::{Event, Reason};

@@ -20,6 +20,7 @@ use crate::engine::kernel::addresses::{self, Kind};
 use crate::engine::kernel::vmac_base;
 use crate::engine::system::{System, error_text};
 use crate::engine::tracking::TrackedObjects;
+use crate::log;
 use crate::types::{Cidr, InstanceId, Instant, VrrpState, sorted};
 use crate::vrrp::{self, Event};
 

@@ -8,6 +8,7 @@ use crate::engine::cx::Cx;
 use crate::engine::instance::router::Router;
 use crate::engine::shared::Shared;
 use crate::engine::system::{System, error_text};
+use crate::log;
 use crate::netlink::{Batch, addr, link};
 use crate::types::{Family, InstanceId, Instant};
 use crate::vrrp::{Event, Reason};

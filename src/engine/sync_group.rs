@@ -11,6 +11,7 @@ use crate::config::model::SyncGroup;
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::instance::router::{Readiness, Router};
+use crate::log;
 use crate::types::{GroupId, InstanceId, VrrpState};
 use crate::vrrp::group::{self, Decision, MemberState};
 use crate::vrrp::{Burst, Event, Reason};

@@ -12,6 +12,7 @@ use super::clock;
 use super::signals::{Signal, Signals};
 use crate::config::model::BlockingScript;
 use crate::engine::system::{Exit, Kill, Pid, errno_text, error_text};
+use crate::log;
 use crate::sys;
 use crate::types::Instant;
 

@@ -17,6 +17,7 @@ use crate::config::model::Global;
 use crate::ctl::{self, Clock};
 use crate::engine::Engine;
 use crate::engine::system::{Exit, Pid, System, errno_text};
+use crate::log;
 use crate::sys;
 
 /// A kind of dump.

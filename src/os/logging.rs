@@ -19,13 +19,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use log::{Level, LevelFilter, Log, Metadata, Record};
+use ::log::{Level, LevelFilter, Log, Metadata, Record};
 use nix::time::{ClockId, clock_gettime};
 use simple_logger::SimpleLogger;
 
 use super::log_sink::{LostLines, Sink, writable};
 use super::syslog::{DEV_LOG, Syslog};
 use crate::engine::system::error_text;
+use crate::log;
 use crate::sys;
 use crate::types::CalledAs;
 
@@ -60,8 +61,8 @@ pub fn init(settings: &Settings) -> Result<Option<String>, String> {
         sinks: Mutex::new(sinks),
     };
     // Leaked because it lives as long as the process. A second call changes nothing.
-    if log::set_logger(Box::leak(Box::new(logger))).is_ok() {
-        log::set_max_level(settings.level);
+    if ::log::set_logger(Box::leak(Box::new(logger))).is_ok() {
+        ::log::set_max_level(settings.level);
         std::panic::set_hook(Box::new(|info| log::error!("bug: {info}")));
     }
     Ok(notice)
@@ -114,7 +115,7 @@ static PAUSE: AtomicU32 = AtomicU32::new(0);
 
 /// Sends what syslog had no room for; returns when to call this again if there is still something.
 pub fn flush() -> Option<Duration> {
-    log::logger().flush();
+    ::log::logger().flush();
     let millis = PAUSE.load(Ordering::Relaxed);
     (millis > 0).then(|| Duration::from_millis(millis.into()))
 }

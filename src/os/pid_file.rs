@@ -12,6 +12,7 @@ use super::instance_lock::{self, InstanceLock, LockError};
 use super::lock_holder::{self, Kind};
 use super::open_file::{self, Access, Trusted};
 use crate::engine::system::error_text;
+use crate::log;
 
 /// The directory of pid files without option `-p`.
 #[must_use]

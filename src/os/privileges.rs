@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::config::capability::{Capability, Need, Needs};
 use crate::config::model::{ProcessSettings, User};
 use crate::engine::system::errno_text;
+use crate::log;
 use crate::sys::caps::{self, Cap, CapSet, Caps};
 use crate::types::sorted;
 

@@ -19,6 +19,7 @@ use socket2::{
 use super::clock::{self, ReceiveTime};
 use crate::engine;
 use crate::engine::system::{AdvertRoute, Ipv6Fields, Listener, Reception, errno_text, error_text};
+use crate::log;
 use crate::sys;
 use crate::types::{Family, IfIndex, IfName};
 use crate::wire::bpf::{AdvertFilter, DROP_ALL, Instruction};

@@ -29,6 +29,7 @@ use crate::config::schema::Feature;
 use crate::engine::Engine;
 use crate::engine::instance::rx::Datagram;
 use crate::engine::system::{Pid, errno_text, error_text};
+use crate::log;
 use crate::sys;
 use crate::types::Instant;
 

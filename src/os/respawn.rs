@@ -16,6 +16,7 @@ use std::time::Duration;
 use nix::sys::signal::SigSet;
 use nix::unistd::{getpid, getppid, getsid};
 
+use crate::log;
 use crate::sys;
 
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);

@@ -28,6 +28,7 @@ use super::seccomp::Seccomp;
 use crate::config::model::Command;
 use crate::engine::system::{Exit, System, error_text};
 use crate::exit;
+use crate::log;
 use crate::sys::{self, Words};
 
 /// Environment variables of a successor: its pid, and the descriptor of its lock. Children do not

@@ -20,6 +20,7 @@ use nix::sys::stat::Mode;
 use super::host;
 use crate::config::model::ProcessSettings;
 use crate::engine::system::{errno_text, error_text};
+use crate::log;
 use crate::sys;
 use crate::types::CalledAs;
 

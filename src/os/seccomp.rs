@@ -14,6 +14,7 @@ use nix::unistd::geteuid;
 
 use super::restart;
 use crate::engine::system::errno_text;
+use crate::log;
 use crate::sys::caps::{self, Cap};
 use crate::sys::seccomp;
 

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use super::instance_lock;
 use super::open_file::{self, Access, Trusted};
 use crate::engine::system::error_text;
+use crate::log;
 
 /// Length of the header in bytes, padded with zeros.
 const HEADER: usize = 128;

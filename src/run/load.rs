@@ -1,7 +1,7 @@
 //! Reads the configuration at the start and at each reload, logs its diagnostics, and decides
 //! whether it can be used.
 
-use log::Level;
+use ::log::Level;
 
 use super::{cannot_read, config_host};
 use crate::cli::Options;
@@ -11,6 +11,7 @@ use crate::config::source::Position;
 use crate::config::subset;
 use crate::config::{self, Loaded, Severity};
 use crate::exit;
+use crate::log;
 use crate::os::host;
 use crate::types::{Strictness, Subsystems};
 

@@ -16,6 +16,7 @@ use crate::config::schema::Feature;
 use crate::config::{self, Diag, Loaded, Severity};
 use crate::engine::system::error_text;
 use crate::exit;
+use crate::log;
 use crate::os::host::{self, Host};
 use crate::os::logging;
 use crate::os::open_file::Trusted;

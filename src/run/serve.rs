@@ -12,6 +12,7 @@ use crate::config::model::{BlockingScript, Config, Global, ProcessSettings, Tran
 use crate::engine::system::error_text;
 use crate::engine::{self, Engine};
 use crate::exit;
+use crate::log;
 use crate::os::blocking_script::{self, ReceivedRequests};
 use crate::os::child;
 use crate::os::daemon::Ready;

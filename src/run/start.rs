@@ -10,7 +10,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use log::LevelFilter;
+use ::log::LevelFilter;
 use nix::sys::stat::Mode;
 
 use super::extra_pid_files::ExtraPidFiles;
@@ -21,6 +21,7 @@ use crate::cli::{self, Options};
 use crate::config::model::Global;
 use crate::engine::system::{errno_text, error_text};
 use crate::exit;
+use crate::log;
 use crate::os::daemon::{self, Ready, Role};
 use crate::os::host;
 use crate::os::instance_lock;

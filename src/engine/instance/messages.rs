@@ -13,6 +13,7 @@ use crate::engine::kernel::interfaces::{Interface, Interfaces};
 use crate::engine::kernel::repair_limit::is_logged;
 use crate::engine::kernel::{addresses, routes};
 use crate::engine::shared::Shared;
+use crate::log;
 use crate::types::{Instant, MasterInfo, Priority, VrrpState};
 use crate::vrrp::{Notice, Reason, Reject};
 

@@ -23,6 +23,7 @@ use crate::engine::instance::state_record::{self, Record, StateRecords};
 use crate::engine::kernel::addresses;
 use crate::engine::shared::Shared;
 use crate::engine::system::System;
+use crate::log;
 use crate::types::{Cidr, IfIndex, IfName, Instant, Priority, VrrpState};
 use crate::vrrp::{self, Actions, Event};
 

@@ -15,6 +15,7 @@ use crate::engine::kernel::vmac::VirtualInterface;
 use crate::engine::log_limit::LogLimit;
 use crate::engine::shared::Shared;
 use crate::engine::system::Listener;
+use crate::log;
 use crate::types::{Cidr, Family, IfIndex, IfName, InstanceId, Instant, Mac, Priority, VrrpState};
 use crate::vrrp::{self, Action, Instance, Reason, garp, priority};
 use crate::wire::vrrp::ChecksumForm;

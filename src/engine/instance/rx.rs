@@ -11,6 +11,7 @@ use crate::engine::instance::router::Router;
 use crate::engine::instance::tx;
 use crate::engine::kernel::interfaces::Interfaces;
 use crate::engine::system::{Ipv6Fields, Listener, Protocol, System};
+use crate::log;
 use crate::types::{Family, InstanceId, Instant, Version};
 use crate::vrrp::{AuthResult, Event, Received};
 use crate::wire::vrrp::ChecksumForm;

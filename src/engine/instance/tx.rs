@@ -11,6 +11,7 @@ use crate::engine::kernel::vmac::VirtualInterface;
 use crate::engine::shared::Shared;
 use crate::engine::slice::Slice;
 use crate::engine::system::{AdvertRoute, error_text};
+use crate::log;
 use crate::types::{Family, IfIndex, IfName, Instant, Mac, Priority, Version};
 use crate::vrrp::{Burst, Reason};
 use crate::wire::ndisc::Unsolicited;

@@ -17,6 +17,7 @@ use crate::engine::kernel::lease::Lease;
 use crate::engine::kernel::repair_limit::RepairLimit;
 use crate::engine::kernel::secondaries::{self, Origin};
 use crate::engine::system::{errno_text, error_text};
+use crate::log;
 use crate::netlink::addr::{AddrFlags, DesiredAddr};
 use crate::netlink::{Ack, Batch};
 use crate::types::{Cidr, Family, IfIndex, IfName, Instant, sorted};

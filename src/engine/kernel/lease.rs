@@ -21,6 +21,7 @@ use crate::engine::cx::Cx;
 use crate::engine::kernel::addresses::{AddressSet, AddressState, Slot, reason};
 use crate::engine::kernel::interfaces::Interfaces;
 use crate::engine::system::error_text;
+use crate::log;
 use crate::netlink::{Batch, addr};
 use crate::types::Instant;
 

@@ -12,6 +12,7 @@ use crate::engine::cx::Cx;
 use crate::engine::instance::router::{Router, Routers};
 use crate::engine::kernel::addresses::reason;
 use crate::engine::system::error_text;
+use crate::log;
 use crate::netlink::Batch;
 use crate::netlink::nft::{self, Element, Table};
 use crate::types::{Family, InstanceId};

@@ -22,6 +22,7 @@ use crate::engine::kernel::repair_limit::RepairLimit;
 use crate::engine::kernel::route_item::Item;
 use crate::engine::kernel::route_pass::Pass;
 use crate::engine::system::error_text;
+use crate::log;
 use crate::netlink::{Batch, Message};
 use crate::types::errno::{ENOENT, ESRCH};
 use crate::types::{IfName, Instant};

@@ -14,6 +14,7 @@ use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::kernel::addresses::{AddressSet, CHUNK, Slot, flush};
 use crate::engine::kernel::interfaces::{Interface, Interfaces, PROTO_KEEPALIVED};
+use crate::log;
 use crate::netlink::addr::{self, AddrFlags, DesiredAddr};
 use crate::netlink::{Addr, Batch};
 use crate::types::{Cidr, IfIndex};

@@ -9,6 +9,7 @@ use crate::engine::cx::Cx;
 use crate::engine::kernel::interfaces::Interfaces;
 use crate::engine::log_limit::LogLimit;
 use crate::engine::system::{Listener, Protocol, error_text};
+use crate::log;
 use crate::types::errno::EAFNOSUPPORT;
 use crate::types::{Family, IfName};
 use crate::wire::bpf::AdvertFilter;

@@ -1,6 +1,7 @@
 //! Refused kernel settings. Each causes a warning, but a read-only /proc/sys, as in containers,
 //! only one.
 
+use crate::log;
 use std::io;
 
 /// Which refusals were logged.

@@ -34,6 +34,7 @@ use crate::engine::kernel::vmac_base::strip_vmacs;
 use crate::engine::kernel::vmac_request::{Refusal, request};
 use crate::engine::shared::Shared;
 use crate::engine::timers::TimerKey;
+use crate::log;
 use crate::netlink::macvlan;
 use crate::netlink::macvlan::NewLink;
 use crate::types::errno::{EEXIST, ENETDOWN, ENODEV, EOPNOTSUPP};

@@ -6,6 +6,7 @@ use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::shared::Shared;
 use crate::engine::system::error_text;
+use crate::log;
 use crate::types::IfName;
 
 /// A base interface, and what must be restored on it.

@@ -6,6 +6,7 @@ use crate::engine::instance::state_record;
 use crate::engine::kernel::addresses::reason;
 use crate::engine::kernel::interfaces::{Interface, LinkKind};
 use crate::engine::system::error_text;
+use crate::log;
 use crate::netlink::{Batch, macvlan};
 
 impl Engine {

@@ -5,6 +5,7 @@ use crate::engine::kernel::vmac::VirtualInterface;
 use crate::engine::kernel::vmac_base::{read_setting, suppress_base_arp};
 use crate::engine::shared::Shared;
 use crate::engine::system::error_text;
+use crate::log;
 use crate::types::Family;
 
 /// Settings of the macvlan. `rp_filter` 2 is the loose mode: the route back may lead through the

@@ -9,6 +9,7 @@ use crate::engine::lvs::checks::{CheckRun, Checks, Method, Phase, Progress, look
 use crate::engine::lvs::{CheckPath, Lvs};
 use crate::engine::notify::children::{Children, GRACE, Owner};
 use crate::engine::shared::Shared;
+use crate::log;
 use crate::lvs::reload_match::ServiceMatch;
 use crate::types::ipvs::ServiceKey;
 use crate::types::{Instant, sorted};

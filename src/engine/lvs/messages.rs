@@ -9,6 +9,7 @@ use crate::config::model::lvs::{Check, CheckKind, RealServer, VirtualServer};
 use crate::engine::log_limit::LogLimit;
 use crate::engine::lvs::notify::{Cause, RemovalReason, server_name};
 use crate::engine::system::error_text;
+use crate::log;
 use crate::lvs::state::{Change, VirtualServerState, threshold};
 use crate::types::Instant;
 use crate::types::ipvs::ServerName;

@@ -8,6 +8,7 @@ use crate::engine::cx::Cx;
 use crate::engine::lvs::{Lvs, messages};
 use crate::engine::notify::notifier::ServerNotification;
 use crate::engine::shared::Shared;
+use crate::log;
 use crate::lvs::state::{Change, Removal};
 use crate::notify::mail::Email;
 use crate::notify::queue::ScriptRun;

@@ -8,6 +8,7 @@ use crate::config::model::Fifo;
 use crate::engine::cx::Cx;
 use crate::engine::notify::children::{ChildCommand, Children, Owner};
 use crate::engine::system::{Exit, error_text};
+use crate::log;
 
 /// Keyword of each FIFO. An index of a FIFO is one into this list.
 const KEYWORDS: [&str; 3] = ["notify_fifo", "vrrp_notify_fifo", "lvs_notify_fifo"];

@@ -9,6 +9,7 @@ use crate::engine::cx::Cx;
 use crate::engine::notify::children::{Children, Owner};
 use crate::engine::notify::notifier::Notification;
 use crate::engine::system::{Exit, Pid, error_text};
+use crate::log;
 use crate::notify::NotifyEvent;
 use crate::notify::mail::{self, Email};
 use crate::types::Instant;

@@ -20,6 +20,7 @@ use crate::engine::notify::mail_queue::MailQueue;
 use crate::engine::shared::Shared;
 use crate::engine::sync_group::Group;
 use crate::engine::system::{Exit, Pid, System, error_text};
+use crate::log;
 #[cfg(feature = "lvs")]
 use crate::notify::mail::Email;
 use crate::notify::queue::{Queue, QueueId, RunningScript, SUPERSEDED_LIMIT, ScriptRun};

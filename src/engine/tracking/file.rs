@@ -9,6 +9,7 @@ use crate::engine::cx::Cx;
 use crate::engine::log_limit::LogLimit;
 use crate::engine::system::error_text;
 use crate::engine::timers::TimerKey;
+use crate::log;
 use crate::types::Instant;
 use crate::vrrp::track::file::parse;
 

@@ -11,6 +11,7 @@ use crate::engine::shared::Shared;
 use crate::engine::slice::Slice;
 use crate::engine::system::{ProcessFields, Scan, error_text};
 use crate::engine::timers::TimerKey;
+use crate::log;
 use crate::types::Instant;
 use crate::vrrp::track::process::{Params, Quorum};
 

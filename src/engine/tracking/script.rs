@@ -15,6 +15,7 @@ use crate::engine::notify::children::{ChildCommand, Owner};
 use crate::engine::shared::Shared;
 use crate::engine::system::{Exit, errno_text};
 use crate::engine::timers::TimerKey;
+use crate::log;
 use crate::types::Instant;
 use crate::vrrp::track::script::{Params, Script};
 

@@ -30,6 +30,7 @@ use crate::engine::lvs::Lvs;
 use crate::engine::shared::Shared;
 use crate::engine::system::{System, error_text};
 use crate::engine::timers::TimerKey;
+use crate::log;
 use crate::lvs::desired::DesiredService;
 use crate::netlink::ipvs::{self, Message};
 use crate::netlink::{Ack, Batch};

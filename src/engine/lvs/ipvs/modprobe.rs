@@ -7,6 +7,7 @@ use crate::config::model::{Command, User};
 use crate::engine::cx::Cx;
 use crate::engine::notify::children::{ChildCommand, Owner};
 use crate::engine::shared::Shared;
+use crate::log;
 
 /// Time limit of modprobe.
 const TIME_LIMIT: Duration = Duration::from_secs(30);

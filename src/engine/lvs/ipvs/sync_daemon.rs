@@ -14,6 +14,7 @@ use crate::engine::lvs::Lvs;
 use crate::engine::lvs::ipvs::IpvsConn;
 use crate::engine::lvs::ipvs::table::{MIXED, Table};
 use crate::engine::shared::Shared;
+use crate::log;
 use crate::netlink::ipvs::{self, Daemon, Message, Role};
 use crate::types::Family;
 use crate::types::InstanceId;
