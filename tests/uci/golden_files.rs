@@ -50,14 +50,20 @@ fn the_openwrt_example_has_no_diagnostics() {
     // As shipped, and with every commented-out section enabled.
     let all: Vec<&str> = text
         .lines()
-        .map(|line| match line.strip_prefix('#') {
-            Some(rest) if rest.starts_with("config ") || rest.starts_with('\t') => rest,
-            _ => line,
-        })
+        .map(
+            |line| match line.strip_prefix("##").or(line.strip_prefix('#')) {
+                Some(rest) if rest.starts_with("config ") || rest.starts_with('\t') => rest,
+                _ => line,
+            },
+        )
         .collect();
-    for text in [text.clone(), all.join("\n")] {
+    for (text, instances) in [(text.clone(), 0), (all.join("\n"), 1)] {
         let done = convert("vrrpd.config", text.into_bytes());
         assert_eq!(render_text(&done.diags, &done.sources), "");
-        assert_eq!(check(&done.text.expect("a result")).0, "");
+        let conf = done.text.expect("a result");
+        assert_eq!(check(&conf).0, "");
+        // `enabled` alone has no effect, and the address is not the router's own.
+        assert_eq!(conf.matches("vrrp_instance").count(), instances, "{conf}");
+        assert!(!conf.contains("192.168.1.1/"), "{conf}");
     }
 }

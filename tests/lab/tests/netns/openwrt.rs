@@ -5,6 +5,7 @@ use crate::Test;
 
 mod init;
 mod package;
+mod procd;
 mod router;
 mod ubus;
 
@@ -27,6 +28,32 @@ pub(crate) const TESTS: &[Test] = &[
         package::named,
     )
     .keepalived_fails(OURS),
+    Test::new(
+        "openwrt_stop_is_not_undone_by_a_pending_trigger",
+        init::stopped,
+    )
+    .keepalived_fails(OURS),
+    Test::new(
+        "openwrt_killed_master_resumes_before_the_peer_notices",
+        init::respawned,
+    )
+    .keepalived_fails(OURS),
+    Test::new(
+        "openwrt_enabled_counts_in_any_globals_section",
+        init::disabled,
+    )
+    .keepalived_fails(OURS),
+    Test::new(
+        "openwrt_missing_alt_config_file_is_an_error",
+        init::missing_file,
+    )
+    .keepalived_fails(OURS),
+    Test::new(
+        "openwrt_interface_events_run_no_script",
+        init::interface_events,
+    )
+    .keepalived_fails(OURS),
+    Test::new("openwrt_net_namespace_runs_without_a_jail", init::no_jail).keepalived_fails(OURS),
     Test::new("client_openwrt_keepalived_sync", ubus::keepalived_sync).keepalived_fails(OURS),
 ];
 

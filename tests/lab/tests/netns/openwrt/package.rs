@@ -56,7 +56,14 @@ pub(super) fn clean(_: &Ctx) -> Outcome {
     for name in ["vrrpd.init", "keepalived.hotplug", "keepalived.rpcd"] {
         check.arg(files.join(name));
     }
-    for name in ["rc.common", "functions.sh", "hotplug-call", "jshn.sh"] {
+    for name in [
+        "rc.common",
+        "functions.sh",
+        "hotplug-call",
+        "jshn.sh",
+        "ubus",
+        "sleep",
+    ] {
         check.arg(stand_ins().join(name));
     }
     run(&mut check);
@@ -78,7 +85,7 @@ pub(super) fn named(ctx: &Ctx) -> Outcome {
     let (_, calls) = router.init("start");
     for want in [
         "set_param command /usr/sbin/keepalived -n -f /var/etc/vrrpd.conf -p /var/run/keepalived.pid",
-        "add_raw_trigger interface.*.up 2000 /etc/init.d/keepalived reload",
+        "add_reload_trigger keepalived vrrpd",
     ] {
         assert!(calls.iter().any(|call| call == want), "{calls:?}");
     }

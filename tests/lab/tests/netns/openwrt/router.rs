@@ -1,5 +1,6 @@
 //! The root directory of a router, and what runs there.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -54,11 +55,13 @@ impl Router {
         let router = Router(root);
         let binary_option = format!("VRRPD_BIN={}", binary.display());
         router.make(&[&["install", &binary_option], options].concat());
-        fs::copy(busybox, router.at("/bin/busybox")).expect("busybox");
+        router.install_busybox(&busybox);
         for (from, to, mode) in [
             ("rc.common", "/etc/rc.common", 0o755),
             ("functions.sh", "/lib/functions.sh", 0o644),
             ("hotplug-call", "/sbin/hotplug-call", 0o755),
+            ("ubus", "/bin/ubus", 0o755),
+            ("sleep", "/bin/sleep", 0o755),
         ] {
             fs::copy(stand_ins().join(from), router.at(to)).expect("stand-in");
             let mode = fs::Permissions::from_mode(mode);
@@ -83,8 +86,23 @@ impl Router {
             let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
             mount(Some(&from), &router.0.join(name), none, flags, none).expect("bind mount");
         }
+        // What is there stays.
         run(&mut router.command(&["/bin/busybox", "--install", "-s", "/bin"]));
         Some(router)
+    }
+
+    /// The shell runs applets without looking for files, so one that is to be replaced needs
+    /// another name, in the sorted list of names.
+    fn install_busybox(&self, from: &Path) {
+        let mut program = fs::read(from).expect("busybox");
+        let (name, other) = (b"\0sleep\0", b"\0slee~\0");
+        let mut places = program.windows(name.len()).enumerate();
+        let place = places.find_map(|(at, bytes)| (bytes == name).then_some(at));
+        let at = place.expect("busybox has an applet `sleep`");
+        program[at..at + other.len()].copy_from_slice(other);
+        let to = self.at("/bin/busybox");
+        fs::write(&to, program).expect("busybox");
+        fs::set_permissions(to, fs::Permissions::from_mode(0o755)).expect("chmod");
     }
 
     pub(super) fn make(&self, args: &[&str]) -> String {
@@ -115,12 +133,7 @@ impl Router {
 
     /// A command to be run on the router.
     pub(super) fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new("busybox");
-        command.arg("chroot").arg(&self.0).args(words);
-        command
-            .env_clear()
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-        command
+        chroot(&self.0, words)
     }
 
     /// Runs the init script; returns its output and the calls of procd's functions.
@@ -146,6 +159,16 @@ impl Router {
         serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stdout)))
     }
+}
+
+/// A command to be run in the root directory of a router.
+pub(super) fn chroot<T: AsRef<OsStr>>(root: &Path, words: &[T]) -> Command {
+    let mut command = Command::new("busybox");
+    command.arg("chroot").arg(root).args(words);
+    command
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    command
 }
 
 impl Drop for Router {

@@ -1,29 +1,28 @@
 #!/bin/sh
-# Stand-in for OpenWrt's functions.sh: config_load and config_get, for files with one quoted value per line.
+# Stand-in for OpenWrt's functions.sh: config_load and what reads its result. uci prints a file as a script of three
+# commands, in which each section without a name has one (cfg, its number, four digits of a hash), and functions.sh runs
+# that script. A file with quoted values is such a script already.
 # shellcheck shell=dash
 
 # The output of `uci export` is run as a script, in which `package` is a command.
 package() { return 0; }
 
+config() {
+	CONFIG_COUNT=$((CONFIG_COUNT + 1))
+	CONFIG_SECTION="${2:-$(printf 'cfg%02x%04x' "$CONFIG_COUNT" $((CONFIG_COUNT * 9973 % 65536)))}"
+	CONFIG_SECTIONS="$CONFIG_SECTIONS $CONFIG_SECTION"
+	eval "CONFIG_${CONFIG_SECTION}_TYPE=\$1"
+}
+option() { eval "CONFIG_${CONFIG_SECTION}_$1=\$2"; }
+list() { eval "CONFIG_${CONFIG_SECTION}_$1=\"\${CONFIG_${CONFIG_SECTION}_$1:+\$CONFIG_${CONFIG_SECTION}_$1 }\$2\""; }
+
 config_load() {
-	local verb name value section='' count=0
-	[ -f "/etc/config/$1" ] || return 1
+	[ -f "/etc/config/$1" ] || { echo 'uci: Entry not found' >&2; return 1; }
 	package "$1"
 	CONFIG_SECTIONS=
-	while read -r verb name value; do
-		value="${value#\'}"
-		value="${value%\'}"
-		case "$verb" in
-		config)
-			section="${value:-cfg$count}"
-			count=$((count + 1))
-			CONFIG_SECTIONS="$CONFIG_SECTIONS $section"
-			eval "CONFIG_${section}_TYPE=\$name"
-			;;
-		option) eval "CONFIG_${section}_$name=\$value" ;;
-		list) eval "CONFIG_${section}_$name=\"\${CONFIG_${section}_$name:+\$CONFIG_${section}_$name }\$value\"" ;;
-		esac
-	done <"/etc/config/$1"
+	CONFIG_COUNT=0
+	# shellcheck disable=SC1090
+	. "/etc/config/$1"
 }
 
 config_get() {
