@@ -53,7 +53,7 @@ impl Router {
             fs::create_dir_all(root.join(directory)).expect("mkdir");
         }
         let router = Router(root);
-        let binary_option = format!("VRRPD_BIN={}", binary.display());
+        let binary_option = format!("BINARY={}", binary.display());
         router.make(&[&["install", &binary_option], options].concat());
         router.install_busybox(&busybox);
         for (from, to, mode) in [
@@ -105,12 +105,25 @@ impl Router {
         fs::set_permissions(to, fs::Permissions::from_mode(0o755)).expect("chmod");
     }
 
+    /// Runs make in the package's directory in a feed of its own.
     pub(super) fn make(&self, args: &[&str]) -> String {
+        let feed = self.0.with_extension("feed");
+        let (net, rust) = (feed.join("net"), feed.join("lang/rust"));
+        for directory in [&net, &rust] {
+            fs::create_dir_all(directory).expect("mkdir");
+        }
+        let package = source().join("configs/openwrt");
+        let copy = ["-R", "-T"];
+        run(Command::new("cp")
+            .args(copy)
+            .arg(package)
+            .arg(net.join("vrrpd")));
+        let name = "rust-package.mk";
+        fs::copy(stand_ins().join(name), rust.join(name)).expect("stand-in");
         let mut make = Command::new("make");
-        make.arg("-s")
-            .arg("-C")
-            .arg(source().join("configs/openwrt"));
+        make.arg("-s").arg("-C").arg(net.join("vrrpd"));
         make.arg(format!("TOPDIR={}", stand_ins().display()));
+        make.arg(format!("BUILD_DIR={}", feed.join("build").display()));
         make.arg(format!("DESTDIR={}", self.0.display())).args(args);
         // `make test` passes its own.
         make.env_remove("MAKEFLAGS").env_remove("MFLAGS");
@@ -176,7 +189,9 @@ impl Drop for Router {
         for name in ["dev", "proc"] {
             let _ = umount2(&self.0.join(name), MntFlags::MNT_DETACH);
         }
-        let _ = fs::remove_dir_all(&self.0);
+        for directory in [&self.0, &self.0.with_extension("feed")] {
+            let _ = fs::remove_dir_all(directory);
+        }
     }
 }
 
