@@ -14,7 +14,7 @@ ARMV7   := armv7-unknown-linux-musleabihf
 MIPS    := mips-unknown-linux-musl
 
 .DEFAULT_GOAL := help
-.PHONY: help build static small dist cross cross-all cross-tools ci-lane-a ci-lane-b sizes size reproducible check \
+.PHONY: help build static small source dist cross cross-all cross-tools ci-lane-a ci-lane-b sizes size reproducible check \
         test test-features test-guest hostile test-arm test-emulated test-bigendian bench soak demo deps man install clean fmt lint \
         flavors flavors-1 flavors-2 test-flavors
 
@@ -32,6 +32,9 @@ static: ## build the full flavor, static, in target/dist (TARGET=... of cross/ta
 # Packs the binaries for other machines that are in target/dist as well.
 dist: man static ## pack each binary in target/dist as tarball and Debian package: target/dist/packages
 	configs/dist $(DIST) target/man $(DIST)/packages
+
+source: ## pack the last commit as the source of a release, and print its hash for OpenWrt: target/dist
+	@configs/source $(DIST)
 
 small: ## build the small flavor, static, in target/dist
 	@tests/deps/ensure build cross

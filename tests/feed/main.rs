@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use kconfig::{Kconfig, Package};
-use process::Scratch;
+use process::{Scratch, has_program, skip};
 
 const TOP: &str = env!("CARGO_MANIFEST_DIR");
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -238,4 +238,82 @@ fn options_of_the_package_are_features_of_the_program() {
         let option = format!("CONFIG_{option}");
         assert!(known.contains(option.as_str()), "{option}");
     }
+}
+
+#[test]
+fn the_package_is_built_from_the_source_of_a_release() {
+    let test = "the_package_is_built_from_the_source_of_a_release";
+    if !has_program(test, "git") {
+        return;
+    }
+    let mut git = Command::new("git");
+    git.args(["-C", TOP, "show", "HEAD:Cargo.toml"]);
+    let committed = git.output().expect("git");
+    if !committed.status.success() {
+        skip(test, "not a checkout");
+        return;
+    }
+    let committed = String::from_utf8_lossy(&committed.stdout).into_owned();
+    let feed = Feed::new("feed-source");
+    let pack = |umask: &str, out: &str| {
+        let script = format!("umask {umask} && exec {TOP}/configs/source \"$0\"");
+        run(Command::new("sh").args(["-c", &script]).arg(feed.at(out)))
+    };
+    let lines = pack("022", "dl");
+    assert_eq!(pack("077", "again"), lines, "reproducible");
+    // As the maintainer of the package does.
+    let line = |name: &str| {
+        let line = lines.lines().find(|line| line.starts_with(name));
+        line.unwrap_or_else(|| panic!("{name}: {lines}")).to_owned()
+    };
+    let mut makefile = feed.read("net/vrrpd/Makefile");
+    for name in ["PKG_VERSION:=", "PKG_SOURCE:=", "PKG_HASH:="] {
+        let old = makefile.lines().find(|line| line.starts_with(name));
+        makefile = makefile.replace(
+            &format!("{}\n", old.expect(name)),
+            &format!("{}\n", line(name)),
+        );
+    }
+    fs::write(feed.at("net/vrrpd/Makefile"), &makefile).expect("write");
+    let dl = format!("DL_DIR={}", feed.at("dl").display());
+    succeeded(&feed.make(&["package", &dl]));
+    let version = line("PKG_VERSION:=").replace("PKG_VERSION:=", "");
+    let built = format!("build/vrrpd-{version}");
+    assert_eq!(feed.read(&format!("{built}/Cargo.toml")), committed);
+    for name in ["Cargo.lock", "LICENSE-MIT", "LICENSE-APACHE", "src/main.rs"] {
+        assert!(feed.at(&format!("{built}/{name}")).is_file(), "{name}");
+    }
+    // All targets that Cargo.toml names are there, and Cargo.lock is up to date.
+    let mut metadata = Command::new(env!("CARGO"));
+    metadata.args(["metadata", "--format-version=1", "--no-deps", "--locked"]);
+    run(metadata
+        .args(["--offline", "--manifest-path"])
+        .arg(feed.at(&format!("{built}/Cargo.toml"))));
+    // Another source than that of the hash.
+    let other = makefile.replace(
+        &line("PKG_HASH:="),
+        &format!("PKG_HASH:={}", "0".repeat(64)),
+    );
+    fs::write(feed.at("net/vrrpd/Makefile"), other).expect("write");
+    assert!(!feed.make(&["package", &dl]).status.success());
+}
+
+#[test]
+fn shellcheck_finds_nothing_in_the_scripts_of_the_package() {
+    if !has_program(
+        "shellcheck_finds_nothing_in_the_scripts_of_the_package",
+        "shellcheck",
+    ) {
+        return;
+    }
+    let feed = Feed::new("feed-scripts");
+    feed.build(&[]);
+    let mut check = Command::new("shellcheck");
+    // The scripts of packages test variables of the shell that calls them.
+    check.args(["-s", "sh", "-e", "SC2154"]);
+    for name in ["postinst-pkg", "postrm"] {
+        check.arg(feed.at(&format!("build/ipkg/CONTROL/{name}")));
+    }
+    run(&mut check);
+    run(Command::new("shellcheck").arg(format!("{TOP}/configs/source")));
 }
