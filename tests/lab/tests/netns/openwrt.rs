@@ -39,6 +39,11 @@ pub(crate) const TESTS: &[Test] = &[
     )
     .keepalived_fails(OURS),
     Test::new(
+        "openwrt_failing_start_is_not_repeated_every_second",
+        init::failing_start,
+    )
+    .keepalived_fails(OURS),
+    Test::new(
         "openwrt_enabled_counts_in_any_globals_section",
         init::disabled,
     )

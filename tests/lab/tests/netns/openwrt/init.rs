@@ -28,7 +28,7 @@ pub(super) fn init_script(ctx: &Ctx) -> Outcome {
         "set_param file /var/etc/vrrpd.conf",
         "set_param reload_signal 1",
         "set_param respawn 3600 1 0",
-        "set_param stderr 1",
+        "set_param env VRRPD_RESPAWN=1",
         "set_param term_timeout 15",
         "close_instance ",
         "add_reload_trigger keepalived vrrpd",
@@ -285,6 +285,41 @@ pub(super) fn respawned(ctx: &Ctx) -> Outcome {
         sleep_ms(10);
     }
     assert!(node.has("10.0.0.100") && procd.pid() != Some(before));
+    Outcome::Passed
+}
+
+/// A start that fails is not repeated, and logged, every second; a correction counts at once.
+pub(super) fn failing_start(ctx: &Ctx) -> Outcome {
+    let Some(router) = Router::new(ctx, "owrt-fails") else {
+        return missing("busybox");
+    };
+    let lab = Lab::new();
+    let node = lab.node("r1", &["10.0.0.1/24"]);
+    router.write(
+        "/etc/config/keepalived",
+        "config globals\n\toption alt_config_file '/etc/own.conf'\n",
+    );
+    router.write("/etc/own.conf", "\0");
+    let procd = Procd::start(&router, &node);
+    router.init("start");
+    wait_until(SOON, "the start fails", || {
+        router.read("/tmp/log").contains("delaying exit 30 s")
+    });
+    sleep_ms(2500);
+    let log = router.read("/tmp/log");
+    assert_eq!(log.matches("delaying").count(), 1, "{log}");
+    let own = Conf::of(&[Inst::new(51, 100, "10.0.0.100/24")]);
+    router.write("/etc/own.conf", &own.text());
+    router.init("reload");
+    wait_until(SOON, "the correction is used", || node.has("10.0.0.100"));
+    // No delay for a stop either.
+    router.write("/etc/own.conf", "\0");
+    router.init("restart");
+    wait_until(SOON, "the start fails", || {
+        router.read("/tmp/log").matches("delaying").count() == 2
+    });
+    router.init("stop");
+    wait_until(SOON, "the service is gone", || !procd.is_registered());
     Outcome::Passed
 }
 

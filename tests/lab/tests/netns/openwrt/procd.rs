@@ -432,6 +432,8 @@ fn spawn(root: &Path, namespace: &str, parameters: &Parameters) -> Child {
     let mut command = Command::new("ip");
     command.args(["netns", "exec", namespace, "busybox", "chroot"]);
     command.arg(root).args(parameters.words("command"));
+    let variables = parameters.words("env");
+    command.envs(variables.iter().filter_map(|word| word.split_once('=')));
     let log = root.join("tmp/log");
     let log = OpenOptions::new().create(true).append(true).open(log);
     quiet(&mut command, Some(log.expect("a log")))
