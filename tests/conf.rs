@@ -682,6 +682,14 @@ fn example_configurations_have_no_diagnostics() {
             ),
         }
         assert!(!loaded.config.instances.is_empty(), "{}", path.display());
+        // Whoever tries an example on a router must not share its own address with another one.
+        let instances = loaded.config.instances.iter();
+        for vip in instances.flat_map(|instance| &instance.vips) {
+            let address = vip.cidr.addr.to_string();
+            let factory_set = ["192.168.0.1", "192.168.1.1", "192.168.2.1"];
+            let path = path.display();
+            assert!(!factory_set.contains(&&*address), "{path}: {address}");
+        }
     }
 }
 
