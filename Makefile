@@ -15,8 +15,8 @@ MIPS    := mips-unknown-linux-musl
 
 .DEFAULT_GOAL := help
 .PHONY: help build static small source dist cross cross-all cross-tools ci-lane-a ci-lane-b sizes size reproducible check \
-        test test-features test-guest hostile test-arm test-emulated test-bigendian bench soak demo deps man install clean fmt lint \
-        flavors flavors-1 flavors-2 test-flavors
+        test test-features test-guest hostile test-arm test-emulated test-bigendian test-openwrt bench soak demo deps man install \
+        clean fmt lint flavors flavors-1 flavors-2 test-flavors
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,7 @@ ci-lane-a: cross-tools
 	@cross/build.sh x86_64-unknown-linux-musl full $(DIST)
 	@cross/build.sh x86_64-unknown-linux-musl small $(DIST)
 	@cross/build.sh $(ARMV7) full $(DIST)
+	@cross/openwrt test --no-run
 
 ci-lane-b: cross-tools
 	@LANE=B cross/build.sh $(ARMV7) small $(DIST)
@@ -120,6 +121,10 @@ test-emulated: ## test each binary in target/dist under the user-mode emulator: 
 test-bigendian: ## library tests on big-endian MIPS under the user-mode emulator
 	@tests/deps/ensure build cross emulators
 	tests/emulated/units $(MIPS)
+
+test-openwrt: ## library tests as OpenWrt builds packages: linked dynamically with musl, panics unwind
+	@tests/deps/ensure build cross openwrt
+	cross/openwrt test
 
 demo: ## show a master being killed and the backup taking over (8 seconds)
 	@tests/deps/ensure build lab

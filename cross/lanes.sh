@@ -114,6 +114,30 @@ enter_lane() {
     eval "export CARGO_TARGET_${upper}_LINKER='$linker' CARGO_TARGET_${upper}_RUSTFLAGS='$flags'"
 }
 
+# Exports the environment of OpenWrt's Rust packages (lang/rust/rust-values.mk of its packages feed),
+# but with several codegen units and no link-time optimization unless $1 is `release`: linked
+# dynamically with musl, and panics unwind. With zig instead of OpenWrt's GCC as linker the unwinder
+# is linked statically.
+enter_openwrt() {
+    look_up_target
+    provide_zig
+    export ZIG_UNWINDS=yes ZIG_OPTIONS=-dynamic
+    flags="-Ctarget-feature=-crt-static ${OPENWRT_FLAGS:-}"
+    case $lane in
+    A) linker=$cross/zigcc lane_options= ;;
+    B) lane_b && lane_options=-Zbuild-std=std ;;
+    esac
+    export CARGO_TARGET_DIR="$top/target/openwrt-$lane" RUSTFLAGS="$flags"
+    export CARGO_PROFILE_RELEASE_OPT_LEVEL=z CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS=true
+    export CARGO_PROFILE_RELEASE_PANIC="${OPENWRT_PANIC:-unwind}"
+    if [ "$1" = release ]; then
+        export CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1 CARGO_PROFILE_RELEASE_LTO=true
+    else
+        export CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_LTO=false
+    fi
+    eval "export CARGO_TARGET_${upper}_LINKER='$linker'"
+}
+
 lane_a() {
     # Rust's own linker: links for every target and merges identical functions.
     linker=rust-lld
