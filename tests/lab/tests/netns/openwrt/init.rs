@@ -233,6 +233,22 @@ pub(super) fn stopped(ctx: &Ctx) -> Outcome {
     router.init("reload");
     assert!(!procd.is_registered());
 
+    // The trigger's script runs while the process is still busy with its end.
+    router.write(
+        "/etc/keepalived.user",
+        "[ \"$ACTION\" != shutdown ] || sleep 3\n",
+    );
+    router.init("start");
+    wait_until(SOON, "the router has the address", || {
+        node.has("10.0.0.100")
+    });
+    procd.reload_config();
+    router.init("stop");
+    assert_eq!(procd.settle(), ["/etc/init.d/vrrpd reload"]);
+    assert!(procd.pid().is_some(), "the test's premise");
+    wait_until(SOON, "the service is gone", || !procd.is_registered());
+    fs::remove_file(router.at("/etc/keepalived.user")).expect("the script");
+
     // Started again, but disabled: without an instance, until it is enabled.
     let disabled = UCI.replace("enabled '1'", "enabled '0'");
     router.write("/etc/config/keepalived", &disabled);
@@ -402,11 +418,13 @@ pub(super) fn missing_file(ctx: &Ctx) -> Outcome {
     let before = procd.pid();
     let log = router.read("/tmp/log");
     fs::remove_file(router.at("/etc/own.conf")).expect("the file");
-    let (output, _) = router.init("reload");
-    let text = stderr(&output);
-    assert!(!output.status.success(), "{output:?}");
-    assert!(text.contains("the running configuration stays"), "{text}");
-    assert_eq!(text.matches("does not exist").count(), 1, "{text}");
+    for action in ["reload", "start", "restart"] {
+        let (output, _) = router.init(action);
+        let text = stderr(&output);
+        assert!(!output.status.success(), "{output:?}");
+        assert!(text.contains("the running configuration stays"), "{text}");
+        assert_eq!(text.matches("does not exist").count(), 1, "{text}");
+    }
     sleep_ms(500);
     assert!(node.has("10.0.0.200") && procd.pid() == before);
     assert_eq!(router.read("/tmp/log"), log);
