@@ -95,7 +95,12 @@ impl Router {
     }
 
     fn address_step(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
-        let outcome = self.addresses.step(cx, &shared.interfaces);
+        let Shared {
+            interfaces,
+            state_records,
+            ..
+        } = shared;
+        let outcome = self.addresses.step(cx, interfaces, state_records);
         if let Some(outcome) = outcome {
             messages::report_addresses(format_args!("({})", self.conf.name), &outcome);
             let added = outcome.announce_added && outcome.added > 0;

@@ -10,13 +10,14 @@ use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::instance::messages;
 use crate::engine::instance::router::{Readiness, Router};
-use crate::engine::kernel::interfaces::{Change, Interface};
+use crate::engine::kernel::interfaces::{Change, Interface, PROTO_KEEPALIVED};
+use crate::engine::kernel::present::Present;
 use crate::engine::kernel::secondaries::ForeignSecondary;
 use crate::engine::system::System;
 use crate::engine::timers::TimerKey;
 use crate::log;
 use crate::netlink::Message;
-use crate::types::{Cidr, InstanceId, Instant, sorted};
+use crate::types::{Cidr, IfName, InstanceId, Instant, sorted};
 use crate::vrrp::{Event, Reason};
 
 /// Interval at which receive sockets that could not be opened are tried again.
@@ -72,10 +73,18 @@ impl Engine {
             is_virtual = true;
             if let Some(router) = self.routers.get_mut(*id) {
                 // That an address of ours was set, or removed from a backup, changes nothing,
-                // except for an owner, whose address is also its source address.
-                let lost = lost && router.addresses.removed(now, cidr);
-                router.recheck |= lost;
-                self.shared.dirty |= lost || router.conf.priority.is_owner();
+                // except for an owner, whose address is also its source address. One of another
+                // program may be the only source address.
+                let foreign = addr.proto != Some(PROTO_KEEPALIVED);
+                let mut lost = lost;
+                if lost {
+                    let links = &self.shared.interfaces;
+                    lost = router.addresses.removed(now, cidr, links);
+                    router.recheck |= lost;
+                } else if foreign {
+                    router.find_foreign_addresses(&mut self.shared, Some(cidr));
+                }
+                self.shared.dirty |= lost || foreign || router.conf.priority.is_owner();
             }
         }
         // Virtual servers with `ha_suspend` also depend on virtual addresses.
@@ -86,8 +95,17 @@ impl Engine {
                 let foreign = ForeignSecondary::new(addr);
                 self.shared.foreign_secondaries.extend(foreign);
             }
-            self.shared.recheck_static_addresses |= lost && self.statics.removed(now, cidr);
+            let links = &self.shared.interfaces;
+            let static_lost = lost && self.statics.removed(now, cidr, links);
+            self.shared.recheck_static_addresses |= static_lost;
             self.shared.dirty = true;
+        }
+    }
+
+    /// Finds virtual addresses that another program has set.
+    pub(crate) fn find_foreign_addresses(&mut self) {
+        for router in self.routers.iter_mut() {
+            router.find_foreign_addresses(&mut self.shared, None);
         }
     }
 
@@ -109,6 +127,7 @@ impl Engine {
     pub fn resync(&mut self, now: Instant, system: &mut dyn System) -> io::Result<()> {
         let cx = &mut Cx::new(now, system);
         self.dump_interfaces(cx)?;
+        self.find_foreign_addresses();
         self.recheck_everything();
         self.refresh_if_dirty(cx);
         Ok(())
@@ -181,9 +200,18 @@ impl Engine {
         virtuals.binary_search_by(|(vip, _)| vip.cmp(cidr)).is_ok()
     }
 
+    /// Whether an address of an interface is a virtual one that no other program has set.
+    fn is_set(&self, present: &Present, dev: &IfName) -> bool {
+        let mut routers = self.routers.iter();
+        let set = |router: &Router| router.addresses.has_set(&present.cidr, dev);
+        self.is_virtual(&present.cidr) && (present.marked || routers.any(set))
+    }
+
     /// Whether the instance has everything it needs, its sync group aside.
     pub(crate) fn readiness(&self, router: &Router) -> Readiness {
-        let readiness = router.readiness(&self.shared, |cidr| self.is_virtual(cidr));
+        let is_virtual = |present: &Present| self.is_virtual(&present.cidr);
+        let is_ours = |present: &Present| self.is_set(present, &router.conf.interface);
+        let readiness = router.readiness(&self.shared, [&is_virtual, &is_ours]);
         let listener = router.listener();
         let cannot_listen = listener.is_some_and(|on| !self.is_listening(on));
         match readiness {

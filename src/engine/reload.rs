@@ -74,9 +74,9 @@ impl Engine {
         self.shared.open_fifos(cx, lvs.notify_fifo.as_ref());
         // A static address that has become virtual is removed before an instance adopts it.
         let statics = static_addresses.into_iter();
-        let links = &self.shared.interfaces;
+        let known = self.shared.known();
         self.statics
-            .replace(cx, statics, Kind::Static, links, &configured);
+            .replace(cx, statics, Kind::Static, known, &configured);
         self.shared.kernel_work = true;
         let new = self.change_instances(
             cx,
@@ -88,11 +88,11 @@ impl Engine {
         self.static_routes
             .replace(cx, static_routes, static_rules, &self.shared.interfaces);
         self.rebuild_tables();
-        self.rewrite_state_file(cx);
         if let Err(error) = self.remove_leftovers_of(cx, &new) {
             let error = error_text(&error);
             log::warn!(target: "netlink", "cannot read interfaces and addresses: {error}");
         }
+        self.find_foreign_addresses();
         self.recheck_everything();
         self.refresh_if_dirty(cx);
         for id in new {
@@ -158,7 +158,7 @@ impl Engine {
             self.handle_event(cx, id, Event::Stop);
             if let Some(router) = self.routers.get_mut(id) {
                 router.routes.withdraw_now(cx, &self.shared.interfaces);
-                router.remove_addresses(cx, &self.shared.interfaces, configured);
+                router.remove_addresses(cx, self.shared.known(), configured);
                 self.statics.retire(&mut router.addresses);
                 router.remove_vmacs(cx, &mut self.shared);
             }
@@ -199,13 +199,15 @@ impl Engine {
             } else {
                 GarpChange::Changed
             };
-            let links = &self.shared.interfaces;
-            let params = router.reconfigure(cx, links, conf, position, configured);
+            let known = self.shared.known();
+            let params = router.reconfigure(cx, known, conf, position, configured);
             changes.push(InstanceChange { id, params, garp });
             self.routers.push(router);
         }
         self.replace_no_accept(cx);
         self.replace_groups(groups);
+        // Before anything is recorded of an instance that has another number now.
+        self.rewrite_state_file(cx);
         for change in changes {
             self.apply_instance_change(cx, &change);
         }
@@ -231,10 +233,11 @@ impl Engine {
         }
     }
 
-    /// Creates the virtual interfaces of new instances, and removes addresses of theirs that exist
-    /// already, set by hand or left over, before the election, as at startup.
+    /// Creates the virtual interfaces of new instances, and removes addresses of theirs that were left
+    /// over, before the election, as at startup.
     fn remove_leftovers_of(&mut self, cx: &mut Cx<'_>, new: &[InstanceId]) -> io::Result<()> {
-        if new.is_empty() {
+        // Marks tell old entries of the table from addresses of other programs.
+        if new.is_empty() && self.shared.interfaces.marks {
             return Ok(());
         }
         // Without the addresses that other instances have just removed.

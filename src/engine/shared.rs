@@ -5,6 +5,7 @@ use crate::engine::Options;
 use crate::engine::instance::actions::PendingAction;
 use crate::engine::instance::garp_pacing::GarpPacing;
 use crate::engine::instance::state_record::StateRecords;
+use crate::engine::kernel::addresses::Known;
 use crate::engine::kernel::interfaces::Interfaces;
 use crate::engine::kernel::no_accept::NoAccept;
 use crate::engine::kernel::secondaries::ForeignSecondary;
@@ -98,6 +99,14 @@ impl Shared {
             stopping: false,
             packet_buf: vec![0; PACKET_BUF_LEN],
             batch: Batch::new(1),
+        }
+    }
+
+    /// What is known about addresses in the kernel.
+    pub(crate) fn known(&mut self) -> Known<'_> {
+        Known {
+            links: &self.interfaces,
+            records: &mut self.state_records,
         }
     }
 

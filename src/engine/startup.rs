@@ -5,12 +5,13 @@ use std::io;
 
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
+use crate::engine::instance::messages;
 use crate::engine::instance::router::Router;
 use crate::engine::shared::Shared;
 use crate::engine::system::{System, error_text};
 use crate::log;
 use crate::netlink::{Batch, addr, link};
-use crate::types::{Family, InstanceId, Instant};
+use crate::types::{Cidr, Family, InstanceId, Instant};
 use crate::vrrp::{Event, Reason};
 
 /// Exists if the kernel supports modules.
@@ -144,7 +145,7 @@ impl Engine {
                 continue;
             }
             router.remove_leftover_routes(cx, &self.shared);
-            removed += router.remove_leftover_addresses(cx, &self.shared);
+            removed += router.remove_leftover_addresses(cx, &mut self.shared);
         }
         let masters = if resuming {
             Masters::Resume
@@ -230,8 +231,13 @@ impl Engine {
         self.finish_kernel_work(cx);
         self.emit_all_logs_and_notifications(cx);
         self.with_lvs(|lvs, shared, _| lvs.stop(cx, shared));
-        self.static_routes.withdraw_now(cx, &self.shared.interfaces);
-        self.statics.withdraw_now(cx, &self.shared.interfaces);
+        let Shared {
+            interfaces,
+            state_records,
+            ..
+        } = &mut self.shared;
+        self.static_routes.withdraw_now(cx, interfaces);
+        self.statics.withdraw_now(cx, interfaces, state_records);
         if !self.shared.options.dont_release {
             self.remove_vmacs(cx);
             self.shared.no_accept.remove(cx);
@@ -254,7 +260,7 @@ impl Router {
 
     /// The same, in steps.
     pub(crate) fn withdraw_leftover_addresses(&mut self, cx: &Cx<'_>, shared: &mut Shared) {
-        let count = self.addresses.adopt(&shared.interfaces);
+        let count = self.adopt_addresses(shared);
         if count > 0 {
             self.addresses.withdraw(cx.now);
             shared.kernel_work = true;
@@ -263,12 +269,38 @@ impl Router {
     }
 
     /// Removes addresses that an earlier run has left, and returns their number.
-    pub(crate) fn remove_leftover_addresses(&mut self, cx: &mut Cx<'_>, shared: &Shared) -> usize {
-        let count = self.addresses.remove_leftovers(cx, &shared.interfaces);
+    fn remove_leftover_addresses(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) -> usize {
+        let count = self.adopt_addresses(shared);
         if count > 0 {
+            self.addresses
+                .withdraw_now(cx, &shared.interfaces, &mut shared.state_records);
             self.log_leftover_addresses(count);
         }
         count
+    }
+
+    /// Adopts addresses that an earlier run has left, and returns their number.
+    pub(crate) fn adopt_addresses(&mut self, shared: &mut Shared) -> usize {
+        self.find_foreign_addresses(shared, None);
+        let Shared {
+            interfaces,
+            state_records,
+            ..
+        } = shared;
+        self.addresses.adopt(interfaces, state_records)
+    }
+
+    /// Finds addresses that another program has set, all or one.
+    pub(crate) fn find_foreign_addresses(&mut self, shared: &mut Shared, which: Option<Cidr>) {
+        let Shared {
+            interfaces,
+            state_records,
+            ..
+        } = shared;
+        let outcome = self
+            .addresses
+            .find_foreign(interfaces, state_records, which);
+        messages::report_addresses(format_args!("({})", self.conf.name), &outcome);
     }
 
     fn log_leftover_addresses(&self, count: usize) {

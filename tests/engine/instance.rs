@@ -136,7 +136,9 @@ fn rejected_vip_is_retried_while_others_are_installed() {
 
 #[test]
 fn leftover_vips_are_removed_and_never_used_as_source() {
-    let mut kernel = Kernel::with(&[(2, "eth0", true)], &[(2, VIP), (2, "192.0.2.1/24")]);
+    let mut kernel = Kernel::with(&[(2, "eth0", true)], &[]);
+    kernel.leave(2, VIP);
+    kernel.add(2, "192.0.2.1/24");
     let mut engine = engine(vec![instance(7, 100, &[VIP])]);
     start(&mut engine, &mut kernel, at(0));
     assert!(!kernel.has(VIP) && kernel.has("192.0.2.1/24"));

@@ -170,11 +170,11 @@ fn vip_lease_leaves_the_address_of_an_owner_alone() {
 }
 
 #[test]
-fn vip_lease_also_applies_to_a_preexisting_vip() {
+fn vip_lease_also_applies_to_a_vip_that_was_left_over() {
     let mut kernel = eth0();
     let mut engine = engine(vec![leased(4, &[VIP])]);
     start(&mut engine, &mut kernel, at(0));
-    kernel.add(2, VIP);
+    kernel.leave(2, VIP);
     kernel.deliver(&mut engine, at(100));
     run(&mut engine, &mut kernel, at(500));
     let log = log_without_adverts(&mut kernel);

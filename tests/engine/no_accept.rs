@@ -59,7 +59,7 @@ fn removed_no_accept_table_is_recreated_before_vips_are_installed() {
 #[test]
 fn leftover_no_accept_table_is_removed_even_if_not_configured() {
     let mut kernel = eth0();
-    kernel.add(2, VIP);
+    kernel.leave(2, VIP);
     kernel.ruleset = Some(1);
     let mut engine = engine(vec![instance(7, 100, &[VIP])]);
     start(&mut engine, &mut kernel, at(0));

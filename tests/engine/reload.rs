@@ -58,8 +58,9 @@ fn reload_turns_a_static_address_into_a_vip_and_back() {
 }
 
 #[test]
-fn reload_removes_preexisting_vips_of_a_new_instance_before_election() {
-    let mut kernel = eth0(&[VIP]);
+fn reload_removes_leftover_vips_of_a_new_instance_before_election() {
+    let mut kernel = eth0(&[]);
+    kernel.leave(2, VIP);
     let mut engine = started(Config::default(), &mut kernel);
     let config = Config {
         instances: vec![instance(7, 100, &[VIP]), instance(8, 100, &[OTHER])],
@@ -70,7 +71,7 @@ fn reload_removes_preexisting_vips_of_a_new_instance_before_election() {
     assert_eq!(address_log(&mut kernel), ["del 2 192.0.2.100/32"]);
     run(&mut engine, &mut kernel, at(1_000));
     assert!(kernel.has(VIP) && kernel.has(OTHER));
-    // A VIP just released by a removed instance is not taken for a preexisting one.
+    // A VIP just released by a removed instance is not taken for one of another program.
     let mut config = config;
     config.instances = vec![instance(9, 100, &[VIP]), instance(8, 100, &[OTHER])];
     kernel.take_log();

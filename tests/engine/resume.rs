@@ -621,8 +621,8 @@ fn restart_removes_vips_that_are_no_longer_configured() {
         let mut next = engine(new);
         let now = after(last(&kernel), 100);
         start(&mut next, &mut kernel, now);
-        // Without IFA_PROTO it may belong to another program.
-        assert_eq!(kernel.has(VIP), !marks);
+        // Before Linux 5.18 the state file says that it is not another program's.
+        assert!(!kernel.has(VIP), "{marks}");
         assert!(kernel.has("192.0.2.1/24"));
         next.stop(after(now, 10), &mut kernel);
     }

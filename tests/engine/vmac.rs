@@ -184,7 +184,7 @@ fn leftover_vmac_is_reused_or_replaced() {
         kernel.set_link(3, "eth1", true);
         kernel.set_link(20, "vrrp.7", true);
         kernel.links[3].parent = Some((parent, mac));
-        kernel.add(20, VIP);
+        kernel.leave(20, VIP);
         // So that new interfaces have distinct indexes.
         kernel.set_link(29, "eth2", true);
         let mut engine = engine(vec![vmac_instance(100)]);

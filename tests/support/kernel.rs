@@ -58,6 +58,11 @@ pub struct FakeAddr {
 pub struct Kernel {
     pub links: Vec<FakeLink>,
     pub addrs: Vec<FakeAddr>,
+    /// A kernel before 5.18: addresses have no `IFA_PROTO`.
+    pub no_proto: bool,
+    /// Addresses and state file before each request and each write of the state file, if they are
+    /// to be kept.
+    pub moments: Option<Vec<Moment>>,
     /// Interfaces whose `promote_secondaries` is set.
     pub promote_secondaries: Vec<u32>,
     /// Requests in order, one line each.
@@ -144,6 +149,13 @@ pub struct Kernel {
     pub probes: super::probes::Probes,
 }
 
+/// What a process leaves that is killed now.
+#[derive(Clone, Debug)]
+pub struct Moment {
+    pub addrs: Vec<FakeAddr>,
+    pub state: Vec<u8>,
+}
+
 #[derive(Clone, Debug)]
 enum KernelEvent {
     RouteGone(netlink::Route),
@@ -211,6 +223,33 @@ impl Kernel {
             secondary: false,
         };
         self.insert_address(addr);
+    }
+
+    /// A killed daemon has left an address.
+    pub fn leave(&mut self, index: u32, text: &str) {
+        self.add(index, text);
+        let last = self.addrs.last_mut().expect("the address");
+        last.proto = Some(18);
+        let last = *last;
+        self.events.pop_back();
+        self.events.push_back(KernelEvent::Addr(last, true));
+    }
+
+    /// Another program sets an address (NLM_F_REPLACE, as netifd).
+    pub fn replace(&mut self, index: u32, text: &str) {
+        let same = |addr: &&mut FakeAddr| (addr.index, addr.cidr) == (index, cidr(text));
+        let Some(known) = self.addrs.iter_mut().find(same) else {
+            return self.add(index, text);
+        };
+        known.proto = None;
+        self.events.push_back(KernelEvent::Addr(*known, true));
+    }
+
+    fn keep_moment(&mut self) {
+        let (addrs, state) = (self.addrs.clone(), self.state.clone());
+        if let Some(moments) = &mut self.moments {
+            moments.push(Moment { addrs, state });
+        }
     }
 
     /// Another program removes an address.
@@ -432,6 +471,7 @@ impl Kernel {
             .addrs
             .iter()
             .position(|a| a.index == addr.index.0 && a.cidr == addr.cidr);
+        self.keep_moment();
         let verb = if add { "add" } else { "del" };
         let lifetime = lifetime(addr);
         self.log
@@ -439,7 +479,7 @@ impl Kernel {
         let entry = FakeAddr {
             index: addr.index.0,
             cidr: addr.cidr,
-            proto: addr.proto,
+            proto: addr.proto.filter(|_| !self.no_proto),
             nodad: addr.flags.has(AddrFlags::NODAD),
             secondary: false,
         };
@@ -648,6 +688,7 @@ impl System for Kernel {
         if self.log_state_writes {
             self.log.push(format!("state {at}"));
         }
+        self.keep_moment();
         let end = at + bytes.len();
         if self.state.len() < end {
             self.state.resize(end, 0);

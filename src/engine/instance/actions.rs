@@ -263,7 +263,8 @@ impl Router {
     /// Removes addresses, routes and rules at once.
     pub(crate) fn withdraw_now(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
         self.routes.withdraw_now(cx, &shared.interfaces);
-        self.addresses.withdraw_now(cx, &shared.interfaces);
+        self.addresses
+            .withdraw_now(cx, &shared.interfaces, &mut shared.state_records);
         self.schedule_vmacs_down(cx, shared);
     }
 

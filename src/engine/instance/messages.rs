@@ -387,6 +387,14 @@ fn list(addresses: &[IpAddr]) -> String {
 
 /// Logs what an attempt to set addresses has changed, in one line at most. `name`: `(VI_1)`.
 pub(crate) fn report_addresses(name: fmt::Arguments<'_>, outcome: &addresses::Outcome) {
+    if let Some((cidr, dev)) = &outcome.first_foreign {
+        log::warn!(
+            target: "vrrp",
+            "{name} {dev} has {cidr}{} already, from another program: it stays there in state BACKUP too, so that two \
+             routers answer for it; write another virtual address, or remove it from the configuration of {dev}",
+            and_more(outcome.foreign)
+        );
+    }
     if let Some(first) = outcome.first_restored {
         log_restored(name, &first, outcome.restored, outcome.repairs);
     }

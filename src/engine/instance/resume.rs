@@ -10,8 +10,9 @@
 //!
 //! Addresses, routes and interfaces of an instance that may continue are left in the kernel at
 //! startup, and removed as leftovers if it does not. A sync group continues as a whole or not at
-//! all. Addresses of the previous process that are no longer configured are removed if the kernel
-//! marks them as ours, virtual interfaces if they still have the Ethernet address that they had.
+//! all. Addresses of the previous process are those that the kernel marks as ours; before Linux 5.18
+//! those that the file says it had set. Such that are no longer configured are removed, and virtual
+//! interfaces if they still have the Ethernet address that they had.
 
 use core::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::instance::router::Router;
 use crate::engine::instance::state_record::{self, Record, StateRecords};
-use crate::engine::kernel::addresses;
+use crate::engine::kernel::ownership;
 use crate::engine::shared::Shared;
 use crate::engine::system::System;
 use crate::log;
@@ -145,14 +146,14 @@ impl Engine {
 
     /// The contents of a state file in which no instance is master. `old_len`: length of the
     /// present file.
-    fn records_without_masters(&self, old_len: usize) -> StateRecords {
+    fn records_without_masters(&mut self, old_len: usize) -> StateRecords {
         let mut records = StateRecords::new(self.routers.len());
-        for router in self.routers.iter() {
-            // The addresses of an owner may be the machine's.
-            if !router.conf.priority.is_owner() {
-                for (dev, cidr) in router.addresses.installed_as() {
-                    records.push_address(dev, cidr);
-                }
+        for slot in self.statics.ours() {
+            slot.renumber(&mut records);
+        }
+        for router in self.routers.iter_mut() {
+            for slot in router.addresses.ours() {
+                slot.renumber(&mut records);
             }
             for vmac in &router.conf.vmacs {
                 records.push_link(&vmac.name, vmac.mac());
@@ -167,11 +168,11 @@ impl Engine {
     fn remove_stale(&mut self, cx: &mut Cx<'_>, old: &[u8]) {
         self.remove_stale_vmacs(cx, old);
         let mut stale: Vec<(IfName, Cidr)> = state_record::addresses(old).collect();
-        for router in self.routers.iter() {
-            router.addresses.remove_own_from(&mut stale);
+        for router in self.routers.iter_mut() {
+            router.addresses.take_own_from(&mut stale);
         }
-        self.statics.remove_own_from(&mut stale);
-        let count = addresses::remove_marked(cx, &stale, &self.shared.interfaces);
+        self.statics.take_own_from(&mut stale);
+        let count = ownership::remove_recorded(cx, &stale, &self.shared.interfaces);
         if count > 0 {
             log::info!(
                 target: "vrrp",
@@ -261,7 +262,7 @@ impl Router {
             }),
         };
         // A reload before it resumes must be able to remove what is no longer configured.
-        self.addresses.adopt(&shared.interfaces);
+        self.adopt_addresses(shared);
         self.routes.adopt();
         self.reported_priority = record.priority;
         self.machine.continue_sequence_after(record.number);

@@ -8,8 +8,9 @@ use crate::config::model::{self, Address, Tracked, Transport, VmacRole, VrrpInst
 use crate::engine::cx::Cx;
 use crate::engine::instance::auth;
 use crate::engine::instance::resume::ResumeState;
-use crate::engine::kernel::addresses::{AddressSet, Kind};
+use crate::engine::kernel::addresses::{AddressSet, Kind, Known};
 use crate::engine::kernel::interfaces::{Interface, Interfaces};
+use crate::engine::kernel::present::Present;
 use crate::engine::kernel::routes::RouteSet;
 use crate::engine::kernel::vmac::VirtualInterface;
 use crate::engine::log_limit::LogLimit;
@@ -213,7 +214,7 @@ impl Router {
     pub(crate) fn reconfigure(
         &mut self,
         cx: &mut Cx<'_>,
-        interfaces: &Interfaces,
+        kernel: Known<'_>,
         mut conf: VrrpInstance,
         position: Position,
         configured: &[Cidr],
@@ -224,9 +225,9 @@ impl Router {
         self.id = position.id;
         let routes = core::mem::take(&mut conf.routes);
         let rules = core::mem::take(&mut conf.rules);
-        self.routes.replace(cx, routes, rules, interfaces);
+        self.routes.replace(cx, routes, rules, kernel.links);
         self.addresses
-            .replace(cx, addresses(&conf), kind(&conf), interfaces, configured);
+            .replace(cx, addresses(&conf), kind(&conf), kernel, configured);
         self.addresses.set_lease(conf.vip_lease);
         self.vips = advertised(&conf);
         self.garp
@@ -242,13 +243,12 @@ impl Router {
     pub(crate) fn remove_addresses(
         &mut self,
         cx: &mut Cx<'_>,
-        interfaces: &Interfaces,
+        kernel: Known<'_>,
         configured: &[Cidr],
     ) {
         let none = core::iter::empty();
         let kind = self.addresses.kind;
-        self.addresses
-            .replace(cx, none, kind, interfaces, configured);
+        self.addresses.replace(cx, none, kind, kernel, configured);
     }
 
     /// Whether the kernel should have its addresses: it is master, or was until a moment ago and
@@ -377,11 +377,11 @@ impl Router {
     }
 
     /// Whether interfaces, tracked objects, peers and the source address are as they must be.
-    /// `is_virtual`: whether an address is a VIP, which is no source address.
+    /// `excluded`: addresses that are no source addresses, first choice first.
     pub(crate) fn readiness(
         &self,
         shared: &Shared,
-        is_virtual: impl Fn(&Cidr) -> bool,
+        excluded: [&dyn Fn(&Present) -> bool; 2],
     ) -> Readiness {
         let (conf, interfaces) = (&self.conf, &shared.interfaces);
         let link = interfaces.by_name(&conf.interface);
@@ -416,23 +416,24 @@ impl Router {
         let source = match conf.src_ip {
             Some(source) if conf.track_src_ip && interfaces.owner_of(source).is_none() => None,
             Some(source) => Some(source),
-            None => link.and_then(|link| self.default_source(link, is_virtual)),
+            None => link.and_then(|link| self.default_source(link, excluded)),
         };
         source.map_or(Readiness::Missing(Reason::NoSource), Readiness::Ready)
     }
 
-    /// The first address of the interface that is not virtual. An owner may have no other than its
-    /// virtual ones.
+    /// The first address of the interface that is not virtual. If it has no other than virtual ones,
+    /// one of them that another program has set; of an owner, any.
     fn default_source(
         &self,
         link: &Interface,
-        is_virtual: impl Fn(&Cidr) -> bool,
+        excluded: [&dyn Fn(&Present) -> bool; 2],
     ) -> Option<IpAddr> {
         let conf = &self.conf;
-        let any = |_: &Cidr| false;
-        let of_owner = || link.source(conf.family, any);
-        link.source(conf.family, is_virtual)
-            .or_else(|| conf.priority.is_owner().then(of_owner).flatten())
+        let [virtuals, ours] = excluded;
+        let last = |present: &Present| !conf.priority.is_owner() && ours(present);
+        let all: [&dyn Fn(&Present) -> bool; 2] = [virtuals, &last];
+        all.into_iter()
+            .find_map(|one| link.source(conf.family, one))
     }
 
     /// An interface tracked with weight 0, or one that carries an address, that is not up.

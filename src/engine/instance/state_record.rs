@@ -1,6 +1,7 @@
 //! Contents of the state file, from which a successor of a killed process resumes: which instances
-//! are master, and when each sent its last advert. One record of fixed size per instance, in the
-//! order of the configuration, then one per virtual address and virtual interface.
+//! are master, and when each sent its last advert; and what it has set in the kernel. One record of
+//! fixed size per instance, in the order of the configuration, then one per address that was set and
+//! per virtual interface.
 //!
 //! ```text
 //! interface 16, NUL │ 4 or 6 │ VRID │ priority │ returns │ ifindex u32 │ sent u64 │ grace u64 │ number u64 │ name u32 │ 0 … │ sum u32
@@ -8,7 +9,8 @@
 //! interface 16, NUL │ 200 │ 0 │ Ethernet address, of an ipvlan 0 │ 0 … │ sum u32
 //! ```
 //! Big-endian; times are nanoseconds since boot. The record of an instance that is not master is
-//! all zeros. A process may be killed while it writes: a record with a wrong checksum is ignored.
+//! all zeros, as is one of a removed address. An address is recorded before it is set, and until after
+//! it was removed. A process may be killed while it writes: a record with a wrong checksum is ignored.
 //! `os` adds the header of the file.
 
 use core::net::IpAddr;
@@ -203,6 +205,8 @@ pub(crate) struct StateRecords {
     image: Vec<u8>,
     /// The part that is not written yet.
     dirty: Range<usize>,
+    /// Numbers of records behind those of instances that are not in use.
+    free: Vec<usize>,
 }
 
 impl StateRecords {
@@ -210,12 +214,21 @@ impl StateRecords {
     pub(crate) fn new(instances: usize) -> Self {
         StateRecords {
             image: vec![0; instances.saturating_mul(LEN)],
-            dirty: 0..0,
+            ..StateRecords::default()
         }
     }
 
-    pub(crate) fn push_address(&mut self, interface: &IfName, cidr: Cidr) {
-        self.image.extend_from_slice(&address(interface, cidr));
+    /// Adds an address. Returns the number of its record.
+    pub(crate) fn add_address(&mut self, interface: &IfName, cidr: Cidr) -> usize {
+        let nth = self.free.pop().unwrap_or(self.image.len() / LEN);
+        self.put(nth, &address(interface, cidr));
+        nth
+    }
+
+    /// Removes the record of an address.
+    pub(crate) fn remove_address(&mut self, nth: usize) {
+        self.put(nth, &[0; LEN]);
+        self.free.push(nth);
     }
 
     pub(crate) fn push_link(&mut self, name: &IfName, mac: Option<Mac>) {
@@ -228,8 +241,11 @@ impl StateRecords {
 
     /// Marks all as not written. A present file of `old_len` bytes is overwritten to its end.
     pub(crate) fn rewrite_over(&mut self, old_len: usize) {
-        self.image.resize(self.image.len().max(old_len), 0);
+        let used = self.image.len();
+        self.image
+            .resize(used.max(old_len).next_multiple_of(LEN), 0);
         self.dirty = 0..self.image.len();
+        self.free.extend((used / LEN..self.image.len() / LEN).rev());
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -238,12 +254,19 @@ impl StateRecords {
 
     /// Sets the record of an instance; `None`: it is not master.
     pub(crate) fn set(&mut self, id: InstanceId, record: Option<&Record>) {
-        let start = id.0.saturating_mul(LEN);
+        self.put(id.0, &record.map_or([0; LEN], Record::encode));
+    }
+
+    fn put(&mut self, nth: usize, record: &[u8; LEN]) {
+        let start = nth.saturating_mul(LEN);
         let end = start.saturating_add(LEN);
+        if start == self.image.len() {
+            self.image.resize(end, 0);
+        }
         let Some(slot) = self.image.get_mut(start..end) else {
             return;
         };
-        slot.copy_from_slice(&record.map_or([0; LEN], Record::encode));
+        slot.copy_from_slice(record);
         self.dirty = if self.dirty.is_empty() {
             start..end
         } else {
@@ -305,7 +328,7 @@ mod tests {
         ];
         let mut state = StateRecords::new(2);
         for (name, cidr) in all {
-            state.push_address(name, cidr);
+            state.add_address(name, cidr);
         }
         let mut file = state.image;
         assert_eq!(file.len(), 4 * LEN);

@@ -9,8 +9,9 @@ use core::time::Duration;
 
 use crate::config::model::Address;
 use crate::engine::cx::Cx;
+use crate::engine::instance::state_record::StateRecords;
 use crate::engine::kernel::addresses::{
-    AddressSet, AddressState, CHUNK, Kind, Outcome, Slot, flush, reason,
+    AddressSet, AddressState, CHUNK, Kind, Known, Outcome, Slot, flush, reason,
 };
 use crate::engine::kernel::interfaces::Interfaces;
 use crate::engine::kernel::secondaries::Origin;
@@ -45,6 +46,17 @@ struct Burst {
     slots: heapless::Vec<usize, CHUNK>,
     /// Sequence number of the first request.
     first_seq: u32,
+    /// One bit for each of `slots`: it was not ours before.
+    new: u64,
+}
+
+/// The kernel's answer to the request for an address.
+struct Answer {
+    nth: usize,
+    /// `None`: installed.
+    errno: Option<i32>,
+    /// It was ours before the request.
+    was_ours: bool,
 }
 
 impl AddressSet {
@@ -102,17 +114,24 @@ impl AddressSet {
     }
 
     /// Does one step of the pass in progress. Returns the result of the pass after the last one.
-    pub(crate) fn step(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> Option<Outcome> {
+    pub(crate) fn step(
+        &mut self,
+        cx: &mut Cx<'_>,
+        links: &Interfaces,
+        records: &mut StateRecords,
+    ) -> Option<Outcome> {
+        // The records of adverts are far from those of addresses.
+        records.write(cx);
         if !self.retired.is_empty() {
-            self.remove_retired(cx, links);
+            self.remove_retired(cx, links, records);
             return None;
         }
         let mut pass = self.pass.take()?;
         let start = cx.system.clock();
         let rest = if self.wanted {
-            self.install_some(cx, links, &mut pass)
+            self.install_some(cx, links, records, &mut pass)
         } else {
-            self.remove_some(cx, links, &mut pass)
+            self.remove_some(cx, links, records, &mut pass)
         };
         let elapsed = cx.system.clock().since(start);
         pass.size.adapt(elapsed, CHUNK);
@@ -131,8 +150,15 @@ impl AddressSet {
     }
 
     /// Requests the next addresses that are missing according to `links`. Returns how many
-    /// addresses are left.
-    fn install_some(&mut self, cx: &mut Cx<'_>, links: &Interfaces, pass: &mut Pass) -> usize {
+    /// addresses are left. They are recorded as ours before: a killed process leaves no address
+    /// that nobody owns. What exists is not recorded before the kernel has said that it does not.
+    fn install_some(
+        &mut self,
+        cx: &mut Cx<'_>,
+        links: &Interfaces,
+        records: &mut StateRecords,
+        pass: &mut Pass,
+    ) -> usize {
         let mut burst = Burst::default();
         let (from, kind) = (pass.done, self.kind);
         let slots = self.slots.iter_mut().enumerate().skip(from).take(SCAN);
@@ -144,20 +170,29 @@ impl AddressSet {
             let Some(link) = links.by_name(&slot.address.dev) else {
                 continue;
             };
-            let known = matches!(
-                slot.state,
-                AddressState::Installed | AddressState::Preexisting
-            );
-            if known && link.has(&slot.listed()) {
+            let present = link.addrs.get(&slot.listed());
+            let known = match slot.state {
+                AddressState::Installed => present.is_some(),
+                // Unless it is ours after all.
+                AddressState::Preexisting => present.is_some_and(|one| !links.is_ours(one, false)),
+                AddressState::Absent | AddressState::Refused(_) => false,
+            };
+            if known {
                 continue;
             }
             let index = link.index;
+            let new = slot.record.is_none();
+            if present.is_none() {
+                slot.claim(records);
+            }
             let address = slot.desired(index, kind, cx.now, &self.lease);
             let seq = addr::add(&mut pass.batch, &address);
             slot.on = Some(index);
-            burst.push(nth, seq);
+            burst.push(nth, seq, new);
         }
-        self.send(cx, &burst, pass);
+        records.write(cx);
+        self.send(cx, links, records, &burst, pass);
+        records.write(cx);
         // The first addresses may be due before the pass ends.
         if self.lease.seconds.is_some() && self.lease.due.is_none() {
             self.plan_renewal();
@@ -166,11 +201,11 @@ impl AddressSet {
     }
 
     /// Removes the last addresses that are no longer configured.
-    fn remove_retired(&mut self, cx: &mut Cx<'_>, links: &Interfaces) {
+    fn remove_retired(&mut self, cx: &mut Cx<'_>, links: &Interfaces, records: &mut StateRecords) {
         let mut batch = Batch::new(1);
         let start = cx.system.clock();
         while let Some(mut slot) = self.retired.pop() {
-            slot.delete(cx, &mut batch, self.kind, links);
+            slot.delete(cx, &mut batch, self.kind, links, records);
             if batch.is_empty() {
                 continue;
             }
@@ -180,13 +215,20 @@ impl AddressSet {
                 break;
             }
         }
+        records.write(cx);
     }
 
     /// Removes addresses that were installed by us: forward, because virtual addresses come first and
     /// must leave first; then, backward, those that go last ([`AddressSet::goes_last`]). Refusals are
     /// ignored: the address, or its interface with it, is gone already. Returns how many addresses
     /// are left.
-    fn remove_some(&mut self, cx: &mut Cx<'_>, links: &Interfaces, pass: &mut Pass) -> usize {
+    fn remove_some(
+        &mut self,
+        cx: &mut Cx<'_>,
+        links: &Interfaces,
+        records: &mut StateRecords,
+        pass: &mut Pass,
+    ) -> usize {
         let (count, kind) = (self.slots.len(), self.kind);
         let total = count.saturating_mul(2);
         for _ in 0..SCAN {
@@ -200,10 +242,11 @@ impl AddressSet {
             let skip = pass.done < count && self.goes_last(nth, links);
             pass.done = pass.done.saturating_add(1);
             if let Some(slot) = self.slots.get_mut(nth).filter(|_| !skip) {
-                slot.delete(cx, &mut pass.batch, kind, links);
+                slot.delete(cx, &mut pass.batch, kind, links, records);
             }
         }
         flush(cx, &mut pass.batch);
+        records.write(cx);
         total.saturating_sub(pass.done)
     }
 
@@ -226,7 +269,14 @@ impl AddressSet {
     }
 
     /// Sends one batch of requests and records the answers.
-    fn send(&mut self, cx: &mut Cx<'_>, burst: &Burst, pass: &mut Pass) {
+    fn send(
+        &mut self,
+        cx: &mut Cx<'_>,
+        links: &Interfaces,
+        records: &mut StateRecords,
+        burst: &Burst,
+        pass: &mut Pass,
+    ) {
         if burst.slots.is_empty() {
             return;
         }
@@ -253,23 +303,40 @@ impl AddressSet {
             refused.clear();
             refused.extend(burst.slots.iter().map(|&nth| (nth, errno)));
         }
-        for &nth in &burst.slots {
+        for (at, &nth) in burst.slots.iter().enumerate() {
             let refusal = refused.iter().find(|(which, _)| *which == nth);
-            self.record_answer(cx.now, nth, refusal.map(|(_, errno)| *errno), outcome);
+            let answer = Answer {
+                nth,
+                errno: refusal.map(|(_, errno)| *errno),
+                was_ours: burst.new >> at & 1 == 0,
+            };
+            let known = Known { links, records };
+            self.record_answer(cx.now, &answer, known, outcome);
         }
         batch.clear();
     }
 
-    /// Records the answer to the request for one address; `errno`: refused.
+    /// Records the answer to the request for one address.
     fn record_answer(
         &mut self,
         now: Instant,
-        nth: usize,
-        errno: Option<i32>,
+        answer: &Answer,
+        known: Known<'_>,
         outcome: &mut Outcome,
     ) {
-        let Some(slot) = self.slots.get_mut(nth) else {
+        let Known { links, records } = known;
+        let errno = answer.errno;
+        let Some(slot) = self.slots.get_mut(answer.nth) else {
             return;
+        };
+        let marked = |slot: &Slot| {
+            let present = slot.present(links);
+            present.is_some_and(|one| links.is_ours(one, false))
+        };
+        let ours = match errno {
+            None => true,
+            Some(EEXIST) => answer.was_ours || marked(slot),
+            Some(_) => false,
         };
         let was_installed = matches!(
             slot.state,
@@ -278,6 +345,9 @@ impl AddressSet {
         if was_installed && matches!(errno, Some(EEXIST | ENODEV)) {
             // It exists, but its event is not read yet, which takes a moment for an IPv6 address. Or
             // the event about its interface is not read yet, which was removed.
+            if slot.state == AddressState::Preexisting {
+                slot.record_as(ours, records);
+            }
             return;
         }
         if was_installed && errno.is_none() {
@@ -285,14 +355,16 @@ impl AddressSet {
             slot.origin = Origin::Reinstalled;
             outcome.first_restored.get_or_insert(slot.listed());
         }
-        slot.state = match (errno, slot.state) {
-            (None, _) => AddressState::Installed,
-            (Some(EEXIST), AddressState::Absent) if self.kind == Kind::Owned => {
-                AddressState::Preexisting
-            }
-            (Some(EEXIST), _) => AddressState::Installed,
-            (Some(errno), _) => AddressState::Refused(errno),
+        slot.record_as(ours, records);
+        slot.state = match errno {
+            None => AddressState::Installed,
+            Some(EEXIST) if ours => AddressState::Installed,
+            Some(EEXIST) => AddressState::Preexisting,
+            Some(errno) => AddressState::Refused(errno),
         };
+        if slot.state == AddressState::Preexisting && self.kind == Kind::Virtual {
+            outcome.found(slot);
+        }
         slot.since = Some(now);
         // An address that existed before has no lifetime yet.
         let leased = self.lease.seconds.is_some() && errno.is_none();
@@ -322,10 +394,11 @@ impl AddressSet {
 }
 
 impl Burst {
-    fn push(&mut self, nth: usize, seq: u32) {
+    fn push(&mut self, nth: usize, seq: u32, new: bool) {
         if self.slots.is_empty() {
             self.first_seq = seq;
         }
+        self.new |= u64::from(new) << self.slots.len();
         // A step has at most `CHUNK` requests.
         let _ = self.slots.push(nth);
     }

@@ -10,10 +10,12 @@ use core::time::Duration;
 
 use crate::config::model::Address;
 use crate::engine::cx::Cx;
+use crate::engine::instance::state_record::StateRecords;
 use crate::engine::kernel::address_pass::Pass;
 use crate::engine::kernel::backoff::Backoff;
 use crate::engine::kernel::interfaces::{Interface, Interfaces, PROTO_KEEPALIVED};
 use crate::engine::kernel::lease::Lease;
+use crate::engine::kernel::present::Present;
 use crate::engine::kernel::repair_limit::RepairLimit;
 use crate::engine::kernel::secondaries::{self, Origin};
 use crate::engine::system::{errno_text, error_text};
@@ -42,7 +44,7 @@ pub(crate) enum AddressState {
     Absent,
     /// Installed by us; to be removed by us.
     Installed,
-    /// Existed before and belongs to the machine (an address owner's own address): not removed.
+    /// Set by another program, as an address owner's own address is: never removed.
     Preexisting,
     /// Refused by the kernel with this error number.
     Refused(i32),
@@ -71,6 +73,8 @@ pub(crate) struct Slot {
     /// When its lifetime was last set, if it has one.
     pub(crate) renewed: Option<Instant>,
     pub(super) origin: Origin,
+    /// Number of its record in the state file: it is ours, or is about to be.
+    pub(super) record: Option<usize>,
 }
 
 impl Slot {
@@ -82,15 +86,25 @@ impl Slot {
             since: None,
             renewed: None,
             origin: Origin::Installed,
+            record: None,
         }
     }
 
     /// The interface an address of ours is installed on.
     pub(super) fn interface(&self, links: &Interfaces) -> Option<IfIndex> {
+        self.record?;
         let known = self.on.and_then(|index| links.get(index));
-        let link = known.or_else(|| links.by_name(&self.address.dev));
-        link.filter(|_| self.state == AddressState::Installed)
-            .map(|link| link.index)
+        let link = known.or_else(|| links.by_name(&self.address.dev))?;
+        // Another program may have set it again and so taken it over.
+        let present = link.addrs.get(&self.listed());
+        let ours = present.is_none_or(|one| links.is_ours(one, true));
+        ours.then_some(link.index)
+    }
+
+    /// The address in the kernel, whoever has set it.
+    pub(super) fn present<'a>(&self, links: &'a Interfaces) -> Option<&'a Present> {
+        let link = links.by_name(&self.address.dev)?;
+        link.addrs.get(&self.listed())
     }
 
     /// Whether it is an IPv4 address that others may be secondary to.
@@ -138,13 +152,14 @@ impl Slot {
         }
     }
 
-    /// Requests the removal if it was installed by us.
+    /// Requests the removal if it was installed by us. The record is to be written after that.
     pub(super) fn delete(
         &mut self,
         cx: &mut Cx<'_>,
         batch: &mut Batch,
         kind: Kind,
         links: &Interfaces,
+        records: &mut StateRecords,
     ) {
         if let Some(index) = self.interface(links) {
             let address = self.desired(index, kind, Instant::ZERO, &Lease::default());
@@ -152,7 +167,8 @@ impl Slot {
         }
         self.on = None;
         self.origin = Origin::Installed;
-        if self.state != AddressState::Preexisting {
+        self.release(records);
+        if self.state != AddressState::Preexisting || self.present(links).is_none() {
             self.state = AddressState::Absent;
         }
     }
@@ -176,6 +192,12 @@ impl Slot {
     }
 }
 
+/// The interfaces, and what the state file says about addresses on them.
+pub(crate) struct Known<'a> {
+    pub(crate) links: &'a Interfaces,
+    pub(crate) records: &'a mut StateRecords,
+}
+
 /// Result of an attempt to install.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
@@ -188,6 +210,9 @@ pub(crate) struct Outcome {
     pub(crate) repairs: u32,
     /// Addresses that were added are to be announced, not only those that were reinstalled.
     pub(crate) announce_added: bool,
+    /// Found that are not ours.
+    pub(crate) foreign: usize,
+    pub(crate) first_foreign: Option<(Cidr, IfName)>,
     pub(crate) refused: usize,
     /// The first refusal, for the log.
     pub(crate) first_refused: Option<String>,
@@ -243,22 +268,9 @@ impl AddressSet {
         self.slots.len()
     }
 
-    /// The addresses as the kernel lists them, and their interfaces.
-    pub(crate) fn installed_as(&self) -> impl Iterator<Item = (&IfName, Cidr)> {
-        let slots = self.slots.iter();
-        slots.map(|slot| (&slot.address.dev, slot.listed()))
-    }
-
     /// Takes over the addresses that another set has still to remove.
     pub(crate) fn retire(&mut self, other: &mut AddressSet) {
         self.retired.append(&mut other.retired);
-    }
-
-    /// Removes the addresses of this set from `stale`.
-    pub(crate) fn remove_own_from(&self, stale: &mut Vec<(IfName, Cidr)>) {
-        let own = self.installed_as().map(|(dev, cidr)| (cidr, dev.as_str()));
-        let own: Vec<(Cidr, &str)> = sorted(own.collect());
-        stale.retain(|(dev, cidr)| own.binary_search(&(*cidr, dev.as_str())).is_err());
     }
 
     /// The addresses as the kernel lists them.
@@ -290,13 +302,21 @@ impl AddressSet {
         retry.into_iter().chain(self.repairs.next_deadline()).min()
     }
 
-    /// Another program has removed an address. Returns whether it is one of this set, which wants
-    /// it.
-    pub(crate) fn removed(&mut self, now: Instant, cidr: Cidr) -> bool {
-        let found = self.slots.iter().position(|slot| slot.listed() == cidr);
-        let Some(nth) = found.filter(|_| self.wanted) else {
+    /// An address was removed. Returns whether another program has removed it from this set, which
+    /// wants it, or removed one of its own.
+    pub(crate) fn removed(&mut self, now: Instant, cidr: Cidr, links: &Interfaces) -> bool {
+        let mut slots = self.slots.iter();
+        let is_gone = |slot: &Slot| slot.listed() == cidr && slot.present(links).is_none();
+        let Some(nth) = slots.position(is_gone) else {
             return false;
         };
+        if !self.wanted {
+            let slot = self.slots.get_mut(nth);
+            let foreign = slot.filter(|slot| slot.state == AddressState::Preexisting);
+            return foreign
+                .map(|slot| slot.state = AddressState::Absent)
+                .is_some();
+        }
         if self.repairs.notice(now) {
             self.repairs.contested = nth;
             if self.get(nth).is_some_and(|address| address.no_track) {
@@ -304,33 +324,6 @@ impl AddressSet {
             }
         }
         true
-    }
-
-    /// Removes addresses that a killed process has left. Returns their number.
-    pub(crate) fn remove_leftovers(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> usize {
-        let left = self.adopt(links);
-        if left > 0 {
-            self.withdraw_now(cx, links);
-        }
-        left
-    }
-
-    /// Adopts addresses that exist already. Returns their number.
-    pub(crate) fn adopt(&mut self, links: &Interfaces) -> usize {
-        let mut adopted = 0;
-        for slot in &mut self.slots {
-            let present = links
-                .by_name(&slot.address.dev)
-                .and_then(|link| link.addrs.get(&slot.listed()));
-            let Some(present) = present else { continue };
-            if self.kind == Kind::Owned && !present.marked {
-                slot.state = AddressState::Preexisting;
-            } else {
-                slot.state = AddressState::Installed;
-                adopted += 1;
-            }
-        }
-        adopted
     }
 
     /// Installs the addresses, in steps, and keeps them installed until [`AddressSet::withdraw`].
@@ -363,9 +356,10 @@ impl AddressSet {
         cx: &mut Cx<'_>,
         new: impl Iterator<Item = Address>,
         kind: Kind,
-        links: &Interfaces,
+        kernel: Known<'_>,
         configured: &[Cidr],
     ) {
+        let Known { links, records } = kernel;
         let mut old = core::mem::take(&mut self.slots);
         let keys = old.iter().enumerate();
         let keys = keys.map(|(nth, slot)| (slot.listed(), nth)).collect();
@@ -378,16 +372,22 @@ impl AddressSet {
                 let first = order.partition_point(|(known, _)| *known < listed);
                 let same = order.iter().skip(first);
                 for &(_, nth) in same.take_while(|(known, _)| *known == listed) {
-                    if let (Some(known), Some(stays)) = (old.get(nth), stays.get_mut(nth))
+                    if let (Some(known), Some(stays)) = (old.get_mut(nth), stays.get_mut(nth))
                         && !*stays
                         && known.address == slot.address
                     {
                         *stays = true;
-                        slot.state = known.state;
+                        // Of an owner it was no reason for a warning.
+                        let unreported = kind != self.kind;
+                        slot.state = match known.state {
+                            AddressState::Preexisting if unreported => AddressState::Absent,
+                            state => state,
+                        };
                         slot.on = known.on;
                         slot.since = known.since;
                         slot.renewed = known.renewed;
                         slot.origin = known.origin;
+                        slot.record = known.record.take();
                         break;
                     }
                 }
@@ -412,7 +412,7 @@ impl AddressSet {
         }
         let moves = |slot: &Slot| configured.binary_search(&slot.listed()).is_ok();
         let (mut moved, gone): (Vec<Slot>, Vec<Slot>) = old.into_iter().partition(moves);
-        remove(cx, &mut moved, self.kind, links);
+        remove(cx, &mut moved, self.kind, links, records);
         self.retired.extend(gone);
         self.kind = kind;
         self.restart_pass();
@@ -428,20 +428,31 @@ impl AddressSet {
     }
 
     /// Removes the addresses that were installed by us, all at once.
-    pub(crate) fn withdraw_now(&mut self, cx: &mut Cx<'_>, links: &Interfaces) {
+    pub(crate) fn withdraw_now(
+        &mut self,
+        cx: &mut Cx<'_>,
+        links: &Interfaces,
+        records: &mut StateRecords,
+    ) {
         self.withdraw(cx.now);
         self.pass = None;
-        remove(cx, &mut self.slots, self.kind, links);
+        remove(cx, &mut self.slots, self.kind, links, records);
     }
 }
 
 /// Removes addresses that were installed by us, primary addresses last.
-fn remove(cx: &mut Cx<'_>, slots: &mut [Slot], kind: Kind, links: &Interfaces) {
+fn remove(
+    cx: &mut Cx<'_>,
+    slots: &mut [Slot],
+    kind: Kind,
+    links: &Interfaces,
+    records: &mut StateRecords,
+) {
     let mut batch = Batch::new(1);
     for primary in [false, true] {
         for slot in slots.iter_mut() {
             if slot.is_primary(links) == primary {
-                slot.delete(cx, &mut batch, kind, links);
+                slot.delete(cx, &mut batch, kind, links, records);
             }
             if batch.count() >= CHUNK {
                 flush(cx, &mut batch);
@@ -449,32 +460,7 @@ fn remove(cx: &mut Cx<'_>, slots: &mut [Slot], kind: Kind, links: &Interfaces) {
         }
     }
     flush(cx, &mut batch);
-}
-
-/// Removes those of the addresses that have [`PROTO_KEEPALIVED`], and returns their number. Without
-/// it (before Linux 5.18) they may be of another program.
-pub(crate) fn remove_marked(
-    cx: &mut Cx<'_>,
-    stale: &[(IfName, Cidr)],
-    links: &Interfaces,
-) -> usize {
-    let mut batch = Batch::new(1);
-    let mut count = 0_usize;
-    for (dev, cidr) in stale {
-        let Some(link) = links.by_name(dev) else {
-            continue;
-        };
-        if link.addrs.get(cidr).is_some_and(|present| present.marked) {
-            let address = DesiredAddr::new(link.index, *cidr);
-            secondaries::delete(cx, &mut batch, links, &address, Origin::Installed);
-            count = count.saturating_add(1);
-            if batch.count() >= CHUNK {
-                flush(cx, &mut batch);
-            }
-        }
-    }
-    flush(cx, &mut batch);
-    count
+    records.write(cx);
 }
 
 pub(super) fn flush(cx: &mut Cx<'_>, batch: &mut Batch) {

@@ -11,7 +11,7 @@ use crate::engine::kernel::present::{Present, PresentAddrs};
 use crate::netlink::addr::AddrFlags;
 use crate::netlink::link::LinkFlags;
 use crate::netlink::{Addr, Link, Message};
-use crate::types::{Cidr, Family, IfIndex, IfName, Instant, Mac};
+use crate::types::{Family, IfIndex, IfName, Instant, Mac};
 
 /// `IFA_PROTO` of our addresses (Linux 5.18): keepalived's number in rtnetlink.h.
 pub(crate) const PROTO_KEEPALIVED: u8 = 18;
@@ -91,16 +91,12 @@ impl Interface {
         }
     }
 
-    pub(crate) fn has(&self, cidr: &Cidr) -> bool {
-        self.addrs.has(cidr)
-    }
-
     /// The address adverts are sent from: IPv4, the first primary one; IPv6, the first link-local
-    /// one. `is_virtual`: whether an address is a VIP, which is no source address.
+    /// one. `excluded`: those that are no source addresses.
     pub(crate) fn source(
         &self,
         family: Family,
-        is_virtual: impl Fn(&Cidr) -> bool,
+        excluded: &dyn Fn(&Present) -> bool,
     ) -> Option<IpAddr> {
         let fits = |present: &&Present| {
             present.usable
@@ -108,7 +104,7 @@ impl Interface {
                     IpAddr::V4(_) => family == Family::V4,
                     IpAddr::V6(addr) => family == Family::V6 && addr.is_unicast_link_local(),
                 }
-                && !is_virtual(&present.cidr)
+                && !excluded(present)
         };
         let candidates = || self.addrs.iter().filter(fits);
         let primary = candidates().find(|present| !present.secondary);
@@ -147,6 +143,8 @@ pub(crate) enum Change {
 pub(crate) struct Interfaces {
     list: Vec<Interface>,
     delays: Vec<UpDownDelay>,
+    /// An address with an origin (`IFA_PROTO`) was seen: ours have one, too.
+    pub(crate) marks: bool,
 }
 
 impl Interfaces {
@@ -157,8 +155,8 @@ impl Interfaces {
     /// An empty table for a dump, to be passed to [`Interfaces::adopt`].
     pub(crate) fn fresh(&self) -> Self {
         Interfaces {
-            list: Vec::new(),
             delays: self.delays.clone(),
+            ..Interfaces::default()
         }
     }
 
@@ -173,6 +171,7 @@ impl Interfaces {
             }
         }
         self.list = dumped.list;
+        self.marks |= dumped.marks;
     }
 
     fn position(&self, index: IfIndex) -> Result<usize, usize> {
@@ -221,6 +220,12 @@ impl Interfaces {
     pub(crate) fn owner_of(&self, addr: IpAddr) -> Option<&Interface> {
         let has = |link: &&Interface| link.addrs.iter().any(|one| one.cidr.addr == addr);
         self.list.iter().find(has)
+    }
+
+    /// Whether we have set an address that exists. `recorded`: the state file says so, which decides
+    /// where the kernel has no marks.
+    pub(crate) fn is_ours(&self, present: &Present, recorded: bool) -> bool {
+        if self.marks { present.marked } else { recorded }
     }
 
     /// Applies a netlink message.
@@ -313,6 +318,7 @@ impl Interfaces {
     }
 
     fn addr_changed(&mut self, event: &Addr<'_>) -> Change {
+        self.marks |= event.proto.is_some();
         let Some(link) = self.get_mut(event.index) else {
             return Change::Nothing;
         };

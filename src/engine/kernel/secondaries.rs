@@ -12,6 +12,7 @@ use core::time::Duration;
 
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
+use crate::engine::instance::state_record::StateRecords;
 use crate::engine::kernel::addresses::{AddressSet, CHUNK, Slot, flush};
 use crate::engine::kernel::interfaces::{Interface, Interfaces, PROTO_KEEPALIVED};
 use crate::log;
@@ -124,7 +125,11 @@ impl Engine {
             }
             self.shared.reorder_after = cx.now.after(REORDER_INTERVAL);
             for router in self.routers.iter_mut() {
-                if router.addresses.reinstall_behind(cx, links, foreign) {
+                let records = &mut self.shared.state_records;
+                if router
+                    .addresses
+                    .reinstall_behind(cx, links, records, foreign)
+                {
                     self.shared.kernel_work = true;
                     log::info!(
                         target: "vrrp",
@@ -144,6 +149,7 @@ impl AddressSet {
         &mut self,
         cx: &mut Cx<'_>,
         links: &Interfaces,
+        records: &mut StateRecords,
         foreign: ForeignSecondary,
     ) -> bool {
         let ForeignSecondary { index, cidr } = foreign;
@@ -154,10 +160,11 @@ impl AddressSet {
         // The primary address, mostly the first one, is the last one that is removed. In a set of
         // thousands the order stays.
         for slot in self.slots.iter_mut().rev().filter(concerns).take(CHUNK) {
-            slot.delete(cx, &mut batch, self.kind, links);
+            slot.delete(cx, &mut batch, self.kind, links, records);
         }
         let some = !batch.is_empty();
         flush(cx, &mut batch);
+        records.write(cx);
         if some {
             self.repeat_pass(cx.now);
         }

@@ -61,7 +61,8 @@ impl Engine {
     pub(crate) fn static_step(&mut self, cx: &mut Cx<'_>) -> bool {
         let shared = &mut self.shared;
         if self.statics.is_busy() {
-            if let Some(outcome) = self.statics.step(cx, &shared.interfaces) {
+            let (links, records) = (&shared.interfaces, &mut shared.state_records);
+            if let Some(outcome) = self.statics.step(cx, links, records) {
                 messages::report_addresses(format_args!("static_ipaddress:"), &outcome);
                 shared.set_timer(TimerKey::StaticAddresses, self.statics.next_deadline());
                 shared.dirty |= !self.track_groups.is_empty();

@@ -1,5 +1,6 @@
 //! Tests on a live kernel, in private network namespaces. `make test` runs them; no root is needed.
 
+mod adopt;
 mod auth;
 mod checks;
 mod clients;
@@ -59,6 +60,7 @@ fn main() {
         process_settings::TESTS,
         reload::TESTS,
         repair::TESTS,
+        adopt::TESTS,
         scripts::TESTS,
         routes::TESTS,
         checks::TESTS,

@@ -176,7 +176,7 @@ fn shortened(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-fn kernel_marks_addresses() -> bool {
+pub(crate) fn kernel_marks_addresses() -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("a release");
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
     let mut next = || numbers.next().and_then(Result::ok).unwrap_or(0_u32);

@@ -1,0 +1,147 @@
+//! Addresses that equal a virtual address and were set by another program: they are used, and never
+//! removed.
+
+use vrrpd_lab::kernel::Watch;
+use vrrpd_lab::{Conf, Inst, Lab, Node, Running, sleep_ms, wait_until};
+
+use crate::restart::kernel_marks_addresses;
+use crate::support::{SOON, VIP, conf, ip};
+use crate::{Ctx, Outcome, Test};
+
+const REMOVES_IT: &str = "removes an address that it has not set";
+
+pub(crate) const TESTS: &[Test] = &[
+    Test::new("lan_address_that_is_the_vip_is_never_removed", only).keepalived_fails(REMOVES_IT),
+    Test::new("own_address_that_is_a_vip_is_never_removed", one_of_two)
+        .keepalived_fails(REMOVES_IT),
+    Test::new("address_set_by_hand_on_a_backup_stays", by_hand).keepalived_fails(REMOVES_IT),
+    Test::new("address_that_is_set_again_on_a_master_stays", again).keepalived_fails(REMOVES_IT),
+    Test::new(
+        "lan_address_that_is_the_vip_returns_with_its_network",
+        restarted,
+    )
+    .keepalived_fails("sets it while its network is down"),
+];
+
+const WARNING: &str = "from another program";
+
+fn warnings(run: &Running) -> usize {
+    run.log().matches(WARNING).count()
+}
+
+/// Sets an address as netifd does: an existing one becomes its own.
+fn set(node: &Node, address: &str) {
+    node.ip(&format!("addr replace {address} dev eth0"));
+}
+
+fn life(ctx: &Ctx, a: &Node, b: &Node) {
+    let watch = Watch::start(a);
+    let mut run = ctx.daemon.start(a, &conf(100, &[]));
+    wait_until(SOON, "it is master", || run.log().contains("MASTER STATE"));
+    assert!(a.has(VIP));
+    let mut other = ctx.daemon.start(b, &conf(200, &[]));
+    wait_until(SOON, "it is backup", || {
+        run.log().matches("BACKUP STATE").count() == 2
+    });
+    let _ = run.reload(&conf(101, &[]).text());
+    wait_until(SOON, "it has another priority", || {
+        run.log().contains("101")
+    });
+    other.term();
+    other.wait_exit(SOON).expect("it ends");
+    wait_until(SOON, "it is master again", || {
+        run.log().matches("MASTER STATE").count() == 2
+    });
+    assert_eq!(warnings(&run), 1, "{}", run.log());
+    run.kill9();
+    sleep_ms(1_000);
+    run = ctx.daemon.start(a, &conf(100, &[]));
+    wait_until(SOON, "it is master", || run.log().contains("MASTER STATE"));
+    assert_eq!(warnings(&run), 1, "{}", run.log());
+    // Of another instance, the address is no longer a virtual one.
+    let new = Conf::of(&[Inst::new(52, 100, "10.0.0.77/24")]);
+    run.reload(&new.text());
+    wait_until(SOON, "it has another address", || a.has("10.0.0.77"));
+    run.reload(&conf(100, &[]).text());
+    wait_until(SOON, "that is gone", || !a.has("10.0.0.77"));
+    run.term();
+    run.wait_exit(SOON).expect("it ends");
+    assert!(a.has(VIP));
+    assert!(!watch.removed(ip(VIP), 0), "it was never away");
+}
+
+fn only(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.100/24"]);
+    let b = lab.node("r2", &["10.0.0.2/24"]);
+    life(ctx, &a, &b);
+    Outcome::Passed
+}
+
+fn one_of_two(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24", "10.0.0.100/24"]);
+    let b = lab.node("r2", &["10.0.0.2/24"]);
+    life(ctx, &a, &b);
+    assert!(a.has("10.0.0.1"));
+    Outcome::Passed
+}
+
+fn by_hand(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let b = lab.node("r2", &["10.0.0.2/24"]);
+    let mut master = ctx.daemon.start(&b, &conf(200, &[]));
+    wait_until(SOON, "it is master", || b.has(VIP));
+    let mut run = ctx.daemon.start(&a, &conf(100, &[]));
+    wait_until(SOON, "it is backup", || run.log().contains("BACKUP STATE"));
+    set(&a, "10.0.0.100/24");
+    wait_until(SOON, "it says so", || warnings(&run) == 1);
+    master.term();
+    master.wait_exit(SOON).expect("it ends");
+    wait_until(SOON, "it is master", || run.log().contains("MASTER STATE"));
+    run.term();
+    run.wait_exit(SOON).expect("it ends");
+    assert!(a.has(VIP));
+    Outcome::Passed
+}
+
+fn again(ctx: &Ctx) -> Outcome {
+    if !kernel_marks_addresses() {
+        return Outcome::Skipped("the kernel is older than 5.18".into());
+    }
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let mut run = ctx.daemon.start(&a, &conf(200, &[]));
+    wait_until(SOON, "it is master", || a.has(VIP));
+    set(&a, "10.0.0.100/24");
+    wait_until(SOON, "it says so", || warnings(&run) == 1);
+    run.term();
+    run.wait_exit(SOON).expect("it ends");
+    assert!(a.has(VIP));
+    Outcome::Passed
+}
+
+fn restarted(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.100/24"]);
+    let mut run = ctx.daemon.start(&a, &conf(200, &[]));
+    for nth in 1..=2 {
+        wait_until(SOON, "it is master", || {
+            run.log().matches("MASTER STATE").count() == nth
+        });
+        a.addr_del("10.0.0.100/24");
+        wait_until(SOON, "it has no source", || {
+            run.log().matches("FAULT STATE").count() == nth
+        });
+        assert!(!a.has(VIP), "it is not ours");
+        set(&a, "10.0.0.100/24");
+    }
+    wait_until(SOON, "it is master", || {
+        run.log().matches("MASTER STATE").count() == 3
+    });
+    run.term();
+    run.wait_exit(SOON).expect("it ends");
+    assert!(a.has(VIP));
+    Outcome::Passed
+}
