@@ -40,7 +40,9 @@ pub enum Event<'a> {
     Resume {
         /// When to become MASTER ([`super::resume_listen_time`]).
         at: Instant,
-        /// From when on a peer may have taken over.
+        /// The latest time to which that may be postponed ([`super::resume_listen_limit`]).
+        latest: Instant,
+        /// From when on a peer of lower priority may have taken over.
         until: Instant,
         /// As in `Start`, for the case that resuming is abandoned.
         startup_delay: Duration,

@@ -94,10 +94,12 @@ impl Instance {
             Event::Start { startup_delay } => self.on_start(now, startup_delay, out),
             Event::Resume {
                 at,
+                latest,
                 until,
                 startup_delay,
             } => self.on_resume(Resume {
                 at,
+                latest,
                 until,
                 hold_until: now.after(startup_delay),
             }),

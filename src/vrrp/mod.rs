@@ -105,4 +105,4 @@ pub use auth::{AuthResult, HmacPolicy, SignatureError, within_window};
 pub use event::{Event, Reason, Received};
 pub use instance::{Actions, Instance};
 pub use params::{Params, Peer};
-pub use resume::resume_listen_time;
+pub use resume::{lower_peers_skew, resume_listen_limit, resume_listen_time};

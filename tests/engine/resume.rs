@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::support::kernel::{
-    Kernel, address, advert, at, engine, ifname, instance, policy, receive, route, run, start,
+    Kernel, address, advert, advert_every, at, engine, ifname, instance, policy, receive, route,
+    run, start,
 };
 use vrrpd::config::model::{
     Command, Config, Global, Peer, Script, SyncGroup, Track, Tracked, Transport, User, VrrpInstance,
@@ -11,7 +12,9 @@ use vrrpd::config::model::{
 use vrrpd::engine::instance::state_record::{self, Record};
 use vrrpd::engine::system::{Exit, Pid};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::{Family, GroupId, IfIndex, IfName, InstanceId, Instant, Priority, VrrpState};
+use vrrpd::types::{
+    Centis, Family, GroupId, IfIndex, IfName, InstanceId, Instant, Priority, VrrpState,
+};
 
 const VIP: &str = "192.0.2.100/32";
 
@@ -92,6 +95,74 @@ fn restarted_master_resumes_and_keeps_its_vip() {
     assert_eq!((adverts.count(), log.len()), (10, 10), "{log:?}");
 }
 
+/// A master is killed just before its next advert and started again a second later, as procd and
+/// BusyBox init do. Its start takes `reading` until it reads the state file, and `opening` until its
+/// socket is open. Returns when it advertises again, in ms after its last advert, if it does so before
+/// a peer of the next lower priority takes over.
+fn respawned(one: &VrrpInstance, reading: u64, opening: u64) -> Option<u128> {
+    let mut kernel = eth0();
+    let mut first = engine(vec![one.clone()]);
+    start(&mut first, &mut kernel, at(0));
+    run(&mut first, &mut kernel, at(10_000));
+    let sent = last(&kernel);
+    let lower = VrrpInstance {
+        priority: Priority(one.priority.0 - 1),
+        ..one.clone()
+    };
+    let (mut peer, mut peer_kernel) = (engine(vec![lower]), eth0());
+    start(&mut peer, &mut peer_kernel, at(7_000));
+    let (from, to) = ("192.0.2.9", "224.0.0.18");
+    let packet = advert_every(
+        one.advert_int,
+        7,
+        one.priority.0,
+        from,
+        to,
+        &["192.0.2.100"],
+    );
+    receive(&mut peer, &mut peer_kernel, sent, 2, &packet);
+    let mut next = engine(vec![one.clone()]);
+    kernel.listen_delay = Duration::from_millis(opening);
+    start(&mut next, &mut kernel, after(sent, 2_000 + reading));
+    let opened = 2_000 + reading + opening;
+    run(&mut next, &mut kernel, after(sent, opened.max(2_750)));
+    if states(&next) != [VrrpState::Master] {
+        assert!(!kernel.has(VIP), "the peer is about to have it");
+        return None;
+    }
+    let again = last(&kernel);
+    run(&mut peer, &mut peer_kernel, again);
+    assert_eq!(states(&peer), [VrrpState::Backup], "{reading} {opening}");
+    Some(again.since(sent).as_millis())
+}
+
+/// How long a start may take: until three intervals have passed since the last advert, and then as
+/// long as the skew of the peers.
+#[test]
+fn master_respawned_after_a_second_resumes_unless_its_start_takes_another() {
+    for (priority, nopreempt, most) in [
+        (150, false, 1_414),
+        (100, false, 1_609),
+        (254, false, 1_007),
+        (150, true, 999),
+    ] {
+        let one = VrrpInstance {
+            advert_int: Centis(100),
+            nopreempt,
+            ..instance(7, priority, &[VIP])
+        };
+        for takes in [0_u64, 1, 100, 700, 750, 751, 900, most - 1, most, most + 1] {
+            for opening in [0, 1, 40, takes / 2, takes] {
+                let reading = takes.saturating_sub(opening);
+                let takes = reading + opening;
+                let want = (takes <= most).then_some(u128::from(2_000 + takes.max(750)));
+                let got = respawned(&one, reading, opening);
+                assert_eq!(got, want, "{priority} {nopreempt}: {reading}, {opening}");
+            }
+        }
+    }
+}
+
 /// Starting takes time on a small machine with many interfaces to create.
 #[test]
 fn resuming_master_listens_for_an_interval_after_its_sockets_are_open() {
@@ -113,7 +184,7 @@ fn resuming_master_listens_for_an_interval_after_its_sockets_are_open() {
 #[test]
 fn late_restart_removes_vips_and_starts_as_backup() {
     let mut kernel = killed(vec![conf()]);
-    let now = after(last(&kernel), 300);
+    let now = after(last(&kernel), 322);
     let mut next = engine(vec![conf()]);
     start(&mut next, &mut kernel, now);
     assert_eq!(states(&next), [VrrpState::Backup]);
@@ -282,7 +353,7 @@ fn state_file_has_the_order_of_the_configuration_after_reload() {
 #[test]
 fn changed_advert_int_does_not_extend_the_resume_window() {
     let slow = || VrrpInstance {
-        advert_int: vrrpd::types::Centis(100),
+        advert_int: Centis(100),
         ..conf()
     };
     let mut kernel = eth0();
@@ -296,7 +367,7 @@ fn changed_advert_int_does_not_extend_the_resume_window() {
     };
     first.reload(after(sent, 10), config, &mut kernel);
     let mut next = engine(vec![slow()]);
-    start(&mut next, &mut kernel, after(sent, 301));
+    start(&mut next, &mut kernel, after(sent, 322));
     assert_eq!(states(&next), [VrrpState::Backup]);
 }
 
@@ -360,7 +431,7 @@ fn sync_group_does_not_resume_if_one_member_cannot() {
     let none: fn(&mut Engine, &mut Kernel, Instant) = |_, _, _| {};
     type Obstacle = fn(&mut Engine, &mut Kernel, Instant);
     let cases: [(&str, u64, bool, Obstacle); 4] = [
-        ("late for one", 300, false, none),
+        ("late for one", 322, false, none),
         ("one had been backup", 100, true, none),
         (
             "a master in one network",

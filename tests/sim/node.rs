@@ -68,9 +68,19 @@ pub struct Node {
     pub sent: u64,
     /// When the process started: start of `hold`.
     pub started_at: Instant,
-    /// Its record in the state file: time of the last advert as master, and how long peers wait
-    /// after it.
-    pub record: Option<(Instant, Duration)>,
+    /// Its record in the state file.
+    pub record: Option<Record>,
+}
+
+/// What the state file says of a master.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Record {
+    /// Time of its last advert.
+    pub sent: Instant,
+    /// How long peers wait after it.
+    pub grace: Duration,
+    /// The priority in it.
+    pub priority: Priority,
 }
 
 /// An event from `engine` to the instance.
@@ -155,7 +165,11 @@ impl Node {
     /// Updates the record in the state file after an advert.
     pub fn write_record(&mut self, now: Instant) {
         if self.is_master() && !self.params.priority.is_owner() {
-            self.record = Some((now, self.machine.peer_down_interval_min()));
+            self.record = Some(Record {
+                sent: now,
+                grace: self.machine.peer_down_interval_min(),
+                priority: self.machine.effective_priority(),
+            });
         }
     }
 

@@ -15,20 +15,26 @@ impl Segment {
         let nodes = self.routers[i].nodes.clone();
         let now = self.now;
         // The records of the previous process, which the first event would erase.
-        let records: Vec<Option<Instant>> = nodes
+        let records: Vec<Option<(Instant, Instant)>> = nodes
             .iter()
             .map(|n| {
-                let (sent, grace) = self.nodes[*n].record?;
-                let until = sent.after(grace);
-                let owner = self.nodes[*n].params.priority.is_owner();
-                (now < until && !owner).then_some(until)
+                let record = self.nodes[*n].record?;
+                let params = &self.nodes[*n].params;
+                let end = record.sent.after(record.grace);
+                let until = match params.nopreempt {
+                    true => end,
+                    false => end.after(vrrp::lower_peers_skew(record.grace, record.priority)),
+                };
+                (now < until && !params.priority.is_owner()).then_some((end, until))
             })
             .collect();
         let grouped = self.routers[i].grouped;
         if grouped && records.contains(&None) {
             return;
         }
-        let least = records.iter().flatten().min().copied();
+        let known = || records.iter().flatten();
+        let least = known().map(|one| one.0).min();
+        let least = least.zip(known().map(|one| one.1).min());
         let longest = |nodes: &[usize]| {
             let intervals = nodes
                 .iter()
@@ -38,20 +44,23 @@ impl Segment {
         let mut plans = Vec::new();
         for (record, &n) in records.iter().zip(&nodes) {
             let &Some(own) = record else { continue };
-            let (until, interval) = match grouped {
+            let ((end, until), interval) = match grouped {
                 true => (least.unwrap_or(own), longest(&nodes)),
                 false => (own, longest(&[n])),
             };
-            let at = now.after(vrrp::resume_listen_time(interval, until.since(now)));
-            plans.push((n, at, until));
+            let left = end.since(now);
+            let at = now.after(vrrp::resume_listen_time(interval, left));
+            let latest = now.after(vrrp::resume_listen_limit(interval, left));
+            plans.push((n, at, latest, until));
         }
-        for (n, at, until) in plans {
+        for (n, at, latest, until) in plans {
             let hold = self.nodes[n].hold;
             let record = self.nodes[n].record;
             self.event(
                 n,
                 Event::Resume {
                     at,
+                    latest,
                     until,
                     startup_delay: hold,
                 },

@@ -110,12 +110,24 @@ pub fn engine_with(instances: Vec<VrrpInstance>, options: Options) -> Engine {
 
 /// An IPv4 packet with a VRRPv3 advert.
 pub fn advert(vrid: u8, priority: u8, from: &str, to: &str, vips: &[&str]) -> Vec<u8> {
+    advert_every(Centis(10), vrid, priority, from, to, vips)
+}
+
+/// The same of a master with this interval.
+pub fn advert_every(
+    interval: Centis,
+    vrid: u8,
+    priority: u8,
+    from: &str,
+    to: &str,
+    vips: &[&str],
+) -> Vec<u8> {
     let addresses: Vec<IpAddr> = vips.iter().map(|vip| cidr(vip).addr).collect();
     let advert = AdvertRepr {
         version: Version::V3,
         vrid: Vrid::new(vrid).expect("not 0"),
         priority: Priority(priority),
-        interval: Centis(10),
+        interval,
         auth: WireAuth::None,
         addresses: &addresses,
     };

@@ -46,7 +46,10 @@ struct LastAdvert {
 /// How much time is left to continue as master.
 #[derive(Clone, Copy, Debug)]
 struct ResumeWindow {
+    /// Until a peer may take over.
     left: Duration,
+    /// Until a peer of lower priority may.
+    until: Duration,
     /// The advert interval: how long to listen for another master.
     interval: Duration,
 }
@@ -56,6 +59,7 @@ impl ResumeWindow {
     fn intersect(self, other: ResumeWindow) -> ResumeWindow {
         ResumeWindow {
             left: self.left.min(other.left),
+            until: self.until.min(other.until),
             interval: self.interval.max(other.interval),
         }
     }
@@ -91,8 +95,8 @@ impl Engine {
         let uptime = cx.system.uptime();
         self.remove_stale(cx, &old);
         self.shared.state_records = self.records_without_masters(old.len());
-        let record_of =
-            |router: &Router| state_record::records(&old).find(|one| is_of(one, router));
+        let masters: Vec<Record> = state_record::records(&old).collect();
+        let record_of = |router: &Router| masters.iter().find(|one| is_of(one, router)).cloned();
         let records: Vec<Option<Record>> = self.routers.iter().map(record_of).collect();
         let windows = self.resume_windows(&records, uptime);
         for ((id, record), window) in self.routers.ids().zip(records).zip(windows) {
@@ -100,11 +104,17 @@ impl Engine {
                 continue;
             };
             match window {
-                Ok(ResumeWindow { left, interval }) => {
+                Ok(ResumeWindow {
+                    left,
+                    until,
+                    interval,
+                }) => {
                     let listening = vrrp::resume_listen_time(interval, left);
+                    let latest = vrrp::resume_listen_limit(interval, left);
                     let event = Event::Resume {
                         at: cx.now.after(listening),
-                        until: cx.now.after(left),
+                        latest: cx.now.after(latest),
+                        until: cx.now.after(until),
                         startup_delay,
                     };
                     router.resume(cx.now, &mut self.shared, &record, uptime);
@@ -237,12 +247,22 @@ impl Router {
         if record.returns >= MAX_QUICK_RESUMES {
             return Err(Some("the daemon keeps dying"));
         }
-        let left = record.sent.saturating_add(record.grace).checked_sub(uptime);
+        let end = record.sent.saturating_add(record.grace);
+        // Peers are probably configured like this router: with `nopreempt`, of any priority.
+        let skew = match self.conf.nopreempt {
+            true => Duration::ZERO,
+            false => vrrp::lower_peers_skew(record.grace, record.priority),
+        };
+        let until = end.saturating_add(skew).saturating_sub(uptime);
         // A record from the future is not ours.
-        let left = left.filter(|left| !left.is_zero() && record.sent <= uptime);
-        let interval = self.conf.advert_int.duration();
-        let window = left.map(|left| ResumeWindow { left, interval });
-        window.ok_or(Some("a peer may have taken over in the meantime"))
+        if until.is_zero() || record.sent > uptime {
+            return Err(Some("a peer may have taken over in the meantime"));
+        }
+        Ok(ResumeWindow {
+            left: end.saturating_sub(uptime),
+            until,
+            interval: self.conf.advert_int.duration(),
+        })
     }
 
     /// Takes over from its record what the previous process knew.

@@ -14,6 +14,7 @@ fn resuming(params: Params, left: u64) -> Bench {
     assert_eq!(
         bench.on(Event::Resume {
             at,
+            latest: at,
             until,
             startup_delay
         }),
@@ -117,6 +118,7 @@ fn a_fault_prevents_resuming() {
         now,
         Event::Resume {
             at,
+            latest: at,
             until,
             startup_delay: hold,
         },
@@ -144,6 +146,7 @@ fn a_second_start_or_resume_is_ignored() {
     assert_eq!(
         bench.on(Event::Resume {
             at,
+            latest: at,
             until,
             startup_delay
         }),
@@ -183,6 +186,7 @@ fn it_listens_for_one_interval_if_there_is_time() {
     let until = at.after(ms(100));
     bench.on(Event::Resume {
         at,
+        latest: until,
         until,
         startup_delay: hold,
     });
@@ -212,4 +216,53 @@ fn peers_take_over_after_three_missed_adverts_or_fewer() {
             "{adverts} {interval}"
         );
     }
+}
+
+#[test]
+fn listening_is_extended_until_the_limit_and_never_shortened() {
+    let ms = Duration::from_millis;
+    for (at, latest, unheard, want) in [
+        (400, 700, 200, 600),
+        (400, 700, 500, 700),
+        (400, 400, 500, 400),
+        (0, 0, 500, 0),
+    ] {
+        let mut bench = Bench::new(v2());
+        let now = bench.now;
+        bench.on(Event::Resume {
+            at: now.after(ms(at)),
+            latest: now.after(ms(latest)),
+            until: now.after(ms(1_000)),
+            startup_delay: HOLD,
+        });
+        bench.machine.extend_listening(ms(unheard));
+        assert_eq!(bench.due(), want * 1_000, "{at} {unheard}");
+    }
+}
+
+/// Of any version and interval, whose `vrrp_down_timer_adverts` intervals are `grace`.
+#[test]
+fn no_peer_of_lower_priority_has_a_shorter_skew_than_the_reserve() {
+    for version in [Version::V2, Version::V3] {
+        for (interval, adverts) in [(1, 3), (10, 3), (100, 3), (4_095, 3), (100, 1), (100, 2)] {
+            let machine = Instance::new(Params {
+                version,
+                down_timer_adverts: adverts,
+                advert_int: Centis(interval),
+                ..v3()
+            });
+            let grace = machine.peer_down_interval_min();
+            for ours in 1..255 {
+                let reserve = lower_peers_skew(grace, Priority(ours));
+                let theirs = timers::skew(version, Centis(interval), Priority(ours - 1));
+                assert!(reserve < theirs, "{version:?} {interval} {adverts} {ours}");
+            }
+        }
+    }
+    let three = Duration::from_secs(3);
+    let reserve = |priority| lower_peers_skew(three, Priority(priority)).as_micros();
+    assert_eq!(
+        [reserve(100), reserve(150), reserve(254)],
+        [609_375, 414_062, 7_812]
+    );
 }
