@@ -471,7 +471,8 @@ pub fn help() -> String {
     if cfg!(feature = "uci") {
         out.push_str(
             "       vrrpd uci2conf [FILE|-]    convert OpenWrt's /etc/config/keepalived into\n\
-             \x20                                 a keepalived.conf; -o FILE writes it\n",
+             \x20                                 a keepalived.conf; -o FILE writes it,\n\
+             \x20                                 --check tests it as -t does\n",
         );
     }
     out.push('\n');

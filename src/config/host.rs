@@ -47,6 +47,12 @@ pub trait Host {
         None
     }
 
+    /// What the configuration was converted from; `None`: it is as the user wrote it.
+    #[cfg(feature = "uci")]
+    fn origin(&self) -> Option<Box<super::source::Origin>> {
+        None
+    }
+
     /// Finds a program that the user may execute; a name without a slash is searched in PATH.
     ///
     /// # Errors

@@ -149,6 +149,8 @@ pub struct Parsed {
 /// for the case that a brace is missing.
 pub fn parse(path: &str, host: &dyn Host, opens_block: OpensBlock, diags: &mut Diags) -> Parsed {
     let mut reader = reader::Reader::new(host);
+    #[cfg(feature = "uci")]
+    reader.sources.set_origin(host.origin());
     let mut builder = build::Builder::new(opens_block);
     let root = match read(path, &mut reader, &mut builder, diags) {
         Ok(()) => builder.finish(&reader.sources, diags),

@@ -136,6 +136,9 @@ pub(super) fn vias<'a>(diag: &Diag, sources: &'a Sources) -> Vec<(Span, Position
 
 /// Appends the source line and a line with carets below the span.
 fn excerpt(span: Span, sources: &Sources, out: &mut String) {
+    let Some((span, sources)) = sources.original(span) else {
+        return;
+    };
     let Some((line, at)) = sources.line(span) else {
         return;
     };

@@ -22,6 +22,37 @@ pub struct Sources {
     files: Vec<File>,
     views: Vec<View>,
     bytes: usize,
+    /// Of what the first file was made.
+    #[cfg(feature = "uci")]
+    origin: Option<Box<Origin>>,
+}
+
+/// The text that a configuration was converted from. Diagnostics are about its lines.
+#[cfg(feature = "uci")]
+#[derive(Debug)]
+pub struct Origin {
+    /// The text.
+    pub sources: Sources,
+    /// Where the words of the configuration are from, in their order.
+    pub marks: Vec<Mark>,
+}
+
+/// Where a word of a converted configuration is from.
+#[cfg(feature = "uci")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark {
+    /// Offset in the configuration.
+    pub start: u32,
+    /// The word in the original; `None` if it is not from there.
+    pub at: Option<Span>,
+}
+
+#[cfg(feature = "uci")]
+impl Origin {
+    fn of(&self, span: Span) -> Option<Span> {
+        let after = self.marks.partition_point(|mark| mark.start <= span.start);
+        self.marks.get(after.checked_sub(1)?)?.at
+    }
 }
 
 #[derive(Debug)]
@@ -62,6 +93,36 @@ pub(crate) enum SourceError {
     TooLarge,
     /// The file is not text: a NUL byte at this position.
     Binary(Span),
+}
+
+#[cfg(feature = "uci")]
+impl Sources {
+    /// Of what the first file is made.
+    pub(crate) fn set_origin(&mut self, origin: Option<Box<Origin>>) {
+        self.origin = origin;
+    }
+
+    /// The text that the user wrote at this position, and its place there; `None`: there is none.
+    pub(super) fn original(&self, span: Span) -> Option<(Span, &Sources)> {
+        match &self.origin {
+            Some(origin) if self.file_of(span.file) == 0 => {
+                Some((origin.of(span)?, &origin.sources))
+            }
+            Some(_) | None => Some((span, self)),
+        }
+    }
+}
+
+#[cfg(not(feature = "uci"))]
+impl Sources {
+    /// As with the feature `uci`: nothing is converted.
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "there may be none with the feature"
+    )]
+    pub(super) fn original(&self, span: Span) -> Option<(Span, &Sources)> {
+        Some((span, self))
+    }
 }
 
 impl Sources {
@@ -138,11 +199,12 @@ impl Sources {
         while let Some(via) = self.via(used) {
             used = via;
         }
-        (used.file, used.start)
+        self.place(used)
     }
 
     /// Where the text of a span is, the same for all views of it.
     pub(crate) fn place(&self, span: Span) -> Place {
+        let span = self.original(span).map_or(span, |(span, _)| span);
         (self.file_of(span.file), span.start)
     }
 
@@ -164,8 +226,9 @@ impl Sources {
     /// File, line and columns of a span.
     #[must_use]
     pub fn position(&self, span: Span) -> Option<Position<'_>> {
-        let file = self.files.get(usize::from(self.file_of(span.file)))?;
-        let (start, end) = self.line_range(span)?;
+        let (span, sources) = self.original(span)?;
+        let file = sources.files.get(usize::from(sources.file_of(span.file)))?;
+        let (start, end) = sources.line_range(span)?;
         let at = usize::try_from(span.start).ok()?;
         let before = file.text.get(start..at)?;
         let stop = at.saturating_add(usize::from(span.len)).min(end);

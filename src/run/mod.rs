@@ -42,7 +42,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         #[cfg(not(feature = "lvs"))]
         Ok(Request::Genhash(_)) => print_outcome("genhash", Err(Feature::Lvs.not_built_in())),
         #[cfg(feature = "uci")]
-        Ok(Request::Uci(args)) => print_outcome("uci2conf", crate::os::uci2conf::run(args)),
+        Ok(Request::Uci(args)) => uci2conf(args),
         #[cfg(not(feature = "uci"))]
         Ok(Request::Uci(_)) => print_outcome("uci2conf", Err(Feature::Uci.not_built_in())),
         Ok(Request::ConfigTest(options)) => config_test(&options, &config_host(&options)),
@@ -60,6 +60,20 @@ fn print_outcome(command: &str, outcome: Result<String, String>) -> u8 {
         Ok(text) => print(&text),
         Err(message) => fail(&format!("{command}: {message}"), exit::FATAL),
     }
+}
+
+#[cfg(feature = "uci")]
+fn uci2conf(args: Vec<OsString>) -> u8 {
+    use crate::os::uci2conf::{self, Done};
+    let checked = match uci2conf::run(args) {
+        Ok(Done::Check(checked)) => checked,
+        Ok(Done::Text(text)) => return print_outcome("uci2conf", Ok(text)),
+        Err(message) => return print_outcome("uci2conf", Err(message)),
+    };
+    let options = Options::default();
+    let code = test_file(&options, &checked.name, &checked.host);
+    let conversion = exit_code_for_test(checked.worst, options.test_strictness);
+    if code == exit::OK { conversion } else { code }
 }
 
 /// The features of this build, for `-v`.
@@ -86,11 +100,16 @@ pub fn config_test(options: &Options, host: &dyn config::Host) -> u8 {
         };
         return write_report(options, &message, code);
     }
+    test_file(options, &path, host)
+}
+
+/// Checks a file that can be read.
+fn test_file(options: &Options, path: &str, host: &dyn config::Host) -> u8 {
     let Loaded {
         mut diags,
         sources,
         config,
-    } = config::load(&path, host);
+    } = config::load(path, host);
     let pid_file = start::pid_file_path(options, &config.global);
     let pid_file = pid_file.unwrap_or_else(|| start::default_pid_file(options.called_as));
     if let Err(error) = PidFile::check(&pid_file, Trusted::owner_of(path.as_ref())) {

@@ -30,11 +30,14 @@
     )
 )]
 
+mod network;
 mod parse;
 mod table;
 mod write;
 
-use crate::config::source::SourceError;
+pub use network::Networks;
+
+use crate::config::source::{Mark, SourceError};
 use crate::config::{Diag, Diags, Severity, Sources};
 
 /// Result of a conversion.
@@ -42,6 +45,8 @@ use crate::config::{Diag, Diags, Severity, Sources};
 pub struct Converted {
     /// The keepalived.conf; `None` if a diagnostic is fatal.
     pub text: Option<String>,
+    /// Where its words are from.
+    pub marks: Vec<Mark>,
     /// The diagnostics, in the order of the UCI file.
     pub diags: Diags,
     /// The UCI file, to render the diagnostics.
@@ -56,12 +61,22 @@ pub fn options() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// Converts a UCI file; `name` is its name in the diagnostics.
 #[must_use]
 pub fn convert(name: &str, bytes: Vec<u8>) -> Converted {
+    convert_on(&Networks::default(), name, bytes)
+}
+
+/// Converts a UCI file of a router with these networks, whose names are reported where a device
+/// belongs.
+#[must_use]
+pub fn convert_on(networks: &Networks, name: &str, bytes: Vec<u8>) -> Converted {
     let mut diags = Diags::default();
     let mut sources = Sources::default();
-    let text = match sources.add(name, bytes) {
+    let written = match sources.add(name, bytes) {
         Ok(file) => {
             let mut sections = parse::parse(sources.text(file), &mut diags);
             sections.retain(|section| table::check(section, &mut diags));
+            for section in &sections {
+                networks.check(section, &mut diags);
+            }
             Some(write::write(&sections, &mut diags))
         }
         Err(why) => {
@@ -78,8 +93,13 @@ pub fn convert(name: &str, bytes: Vec<u8>) -> Converted {
         }
     };
     diags.finish(&|span| sources.place(span), &|span| sources.place(span));
+    let (text, marks) = match written {
+        Some(written) => (Some(written.text), written.marks),
+        None => (None, Vec::new()),
+    };
     Converted {
         text,
+        marks,
         diags,
         sources,
     }

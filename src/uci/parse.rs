@@ -51,20 +51,25 @@ pub(super) struct Section {
 }
 
 impl Section {
+    /// The options of this name that have a value.
+    fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a (Word, Word)> {
+        let all = self.entries.iter();
+        all.filter(move |(given, value)| given.text == name && !value.text.is_empty())
+    }
+
     /// The elements of a list; an option has one element.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Word> {
-        let found = self
-            .entries
-            .iter()
-            .filter(move |entry| entry.0.text == name);
-        found
-            .map(|entry| &entry.1)
-            .filter(|word| !word.text.is_empty())
+        self.named(name).map(|(_, value)| value)
+    }
+
+    /// An option and its value; the last element of a list.
+    pub(super) fn entry<'a>(&'a self, name: &'a str) -> Option<&'a (Word, Word)> {
+        self.named(name).last()
     }
 
     /// The value of an option; the last element of a list.
     pub(super) fn get<'a>(&'a self, name: &'a str) -> Option<&'a Word> {
-        self.all(name).last()
+        self.entry(name).map(|(_, value)| value)
     }
 
     /// The current name of its type; empty if unknown.

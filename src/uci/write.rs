@@ -6,6 +6,7 @@ use super::parse::{Section, Word};
 use super::table::{named_by, switch};
 use crate::config::diag::{Diags, Severity, Span};
 use crate::config::schema::nearest_word;
+use crate::config::source::Mark;
 
 /// The head of every file. The scripts are those of OpenWrt: they run as root, and only if no other
 /// user can write to them.
@@ -37,12 +38,40 @@ static CHECKS: &[(&str, &[&str])] = &[
     ("SSL_GET", &["connect_timeout", "connect_port", "nb_get_retry", "retry", "delay_before_retry", "url"]),
 ];
 
+/// A keepalived.conf, and the places in the UCI file that its words are from.
+pub(super) struct Written {
+    pub(super) text: String,
+    pub(super) marks: Vec<Mark>,
+}
+
+/// A word to be written, and where it is from.
+#[derive(Clone, Copy)]
+struct Piece<'t> {
+    text: &'t str,
+    at: Span,
+}
+
+impl<'t> Piece<'t> {
+    fn of(word: &'t Word) -> Self {
+        Piece {
+            text: &word.text,
+            at: word.span,
+        }
+    }
+}
+
+/// Words that are from one place.
+fn pieces<'t>(words: &[&'t str], at: Span) -> Vec<Piece<'t>> {
+    words.iter().map(|text| Piece { text, at }).collect()
+}
+
 /// Writes checked sections.
-pub(super) fn write(sections: &[Section], diags: &mut Diags) -> String {
+pub(super) fn write(sections: &[Section], diags: &mut Diags) -> Written {
     let mut writer = Writer {
         sections,
         diags,
         out: HEAD.into(),
+        marks: vec![Mark { start: 0, at: None }],
         depth: 1,
     };
     for section in writer.of("globals") {
@@ -50,14 +79,15 @@ pub(super) fn write(sections: &[Section], diags: &mut Diags) -> String {
     }
     writer.close();
     for (kind, option) in [("static_ipaddress", "address"), ("static_routes", "route")] {
-        let start = writer.open(&[kind]);
+        let start = writer.open(&pieces(&[kind], writer.first(kind)));
         for section in writer.of(kind) {
             writer.refs(section, option, false);
         }
         writer.close_unless_empty(start);
     }
-    let start = writer.open(&["interface_up_down_delays"]);
-    for section in writer.of("interface_up_down_delays") {
+    let kind = "interface_up_down_delays";
+    let start = writer.open(&pieces(&[kind], writer.first(kind)));
+    for section in writer.of(kind) {
         let names = [("", "device"), ("", "down_delay"), ("", "up_delay")];
         writer.gathered(section, &[], &names);
     }
@@ -75,13 +105,17 @@ pub(super) fn write(sections: &[Section], diags: &mut Diags) -> String {
     for section in writer.of("virtual_server") {
         writer.virtual_server(section);
     }
-    writer.out
+    Written {
+        text: writer.out,
+        marks: writer.marks,
+    }
 }
 
 struct Writer<'a, 'd> {
     sections: &'a [Section],
     diags: &'d mut Diags,
     out: String,
+    marks: Vec<Mark>,
     depth: usize,
 }
 
@@ -90,6 +124,13 @@ impl<'a> Writer<'a, '_> {
     fn of(&self, kind: &'static str) -> impl Iterator<Item = &'a Section> + use<'a> {
         let wanted = move |section: &&Section| section.kind() == kind && !section.off();
         self.sections.iter().filter(wanted)
+    }
+
+    /// The place of the first section of a type.
+    fn first(&self, kind: &'static str) -> Span {
+        self.of(kind)
+            .next()
+            .map_or_else(Span::default, |section| section.typed.span)
     }
 
     // ---- blocks ----
@@ -107,9 +148,10 @@ impl<'a> Writer<'a, '_> {
         if !self.is_name(name) || (kind == "vrrp_sync_group" && members.is_empty()) {
             return;
         }
-        self.open(&[kind, &name.text]);
-        if !members.is_empty() {
-            self.open(&["group"]);
+        let at = section.typed.span;
+        self.open(&[Piece { text: kind, at }, Piece::of(name)]);
+        if let Some(first) = members.first() {
+            self.open(&pieces(&["group"], first.at));
             for member in members {
                 self.put(&[member]);
             }
@@ -121,22 +163,28 @@ impl<'a> Writer<'a, '_> {
     }
 
     /// The members of a group that exist.
-    fn members(&mut self, section: &'a Section) -> Vec<&'a str> {
+    fn members(&mut self, section: &'a Section) -> Vec<Piece<'a>> {
         let named = elements(section, "group").into_iter();
-        let found = named.filter_map(|(name, at)| self.find(name, at, &["vrrp_instance"]));
-        let titles = found.filter_map(|instance| Some(instance.title()?.text.as_str()));
-        titles.collect()
+        let found = named.filter_map(|name| {
+            let title = self.find(name, &["vrrp_instance"])?.title()?;
+            Some(Piece {
+                text: &title.text,
+                ..name
+            })
+        });
+        found.collect()
     }
 
     fn virtual_server(&mut self, section: &'a Section) {
         let address = [("", "ipaddr"), ("", "port")];
-        if !self.gathered(section, &["virtual_server"], &address) {
+        let first = pieces(&["virtual_server"], section.typed.span);
+        if !self.gathered(section, &first, &address) {
             return;
         }
         self.brace();
         self.options(section);
         if section.get("lb_algo").is_none() {
-            self.put(&["lb_algo", "rr"]);
+            self.put(&pieces(&["lb_algo", "rr"], section.typed.span));
         }
         let sorry = [
             ("sorry_server", "sorry_server_ip"),
@@ -148,8 +196,8 @@ impl<'a> Writer<'a, '_> {
         {
             self.gathered(section, &[], &sorry);
         }
-        for (name, at) in elements(section, "real_server") {
-            if let Some(server) = self.find(name, at, &["real_server"]) {
+        for name in elements(section, "real_server") {
+            if let Some(server) = self.find(name, &["real_server"]) {
                 self.real_server(server);
             }
         }
@@ -161,7 +209,8 @@ impl<'a> Writer<'a, '_> {
             return;
         };
         let address = [("", "ipaddr"), ("", "port")];
-        if !self.is_name(name) || !self.gathered(section, &["real_server"], &address) {
+        let first = pieces(&["real_server"], section.typed.span);
+        if !self.is_name(name) || !self.gathered(section, &first, &address) {
             return;
         }
         self.brace();
@@ -182,14 +231,14 @@ impl<'a> Writer<'a, '_> {
                 .report_with_help(Severity::Warning, check.span, message, help);
             return;
         };
-        self.open(&[name]);
+        self.open(&pieces(&[name], check.span));
         for option in *options {
             match *option {
                 "misc_path" => self.command(section, option),
                 "url" => {
-                    for (name, at) in elements(section, option) {
-                        if let Some(page) = self.find(name, at, &["url"]) {
-                            self.open(&["url"]);
+                    for name in elements(section, option) {
+                        if let Some(page) = self.find(name, &["url"]) {
+                            self.open(&pieces(&["url"], page.typed.span));
                             self.options(page);
                             self.close();
                         }
@@ -225,10 +274,10 @@ impl<'a> Writer<'a, '_> {
                 '+' => {
                     let mut line = vec![name];
                     line.extend(value.text.split_whitespace());
-                    self.line(&line, value.span);
+                    self.line(&pieces(&line, value.span));
                 }
                 '{' | '@' => {
-                    let start = self.open(&[name]);
+                    let start = self.open(&pieces(&[name], value.span));
                     self.refs(section, name, mark == '{');
                     self.close_unless_empty(start);
                 }
@@ -248,7 +297,7 @@ impl<'a> Writer<'a, '_> {
             );
             return;
         }
-        self.open(&["authentication"]);
+        self.open(&pieces(&["authentication"], kind.span));
         self.value(section, "auth_type", "auth_type");
         self.value(section, "auth_pass", "auth_pass");
         self.close();
@@ -270,7 +319,7 @@ impl<'a> Writer<'a, '_> {
             );
         }
         if switch(&value.text) != Some(false) {
-            self.put(&[name]);
+            self.put(&pieces(&[name], value.span));
         }
     }
 
@@ -279,7 +328,7 @@ impl<'a> Writer<'a, '_> {
             return;
         };
         for event in kind.notify.events.split_whitespace() {
-            self.indent();
+            self.indent(section.typed.span);
             for part in [
                 event,
                 " \"/bin/busybox env -i ACTION=",
@@ -301,11 +350,12 @@ impl<'a> Writer<'a, '_> {
     fn refs(&mut self, section: &'a Section, option: &'a str, words: bool) {
         let kinds = named_by(option);
         let addresses = matches!(kinds, ["ipaddress" | "peer"]);
-        for (name, at) in elements(section, option) {
-            let literal = addresses && is_address(name) && self.lookup(name, kinds).is_none();
+        for name in elements(section, option) {
+            let literal =
+                addresses && is_address(name.text) && self.lookup(name.text, kinds).is_none();
             if words || literal {
-                self.line(&[name], at);
-            } else if let Some(found) = self.find(name, at, kinds) {
+                self.line(&[name]);
+            } else if let Some(found) = self.find(name, kinds) {
                 self.item(found);
             }
         }
@@ -323,7 +373,8 @@ impl<'a> Writer<'a, '_> {
     }
 
     /// The section of this name; reports if there is none.
-    fn find(&mut self, name: &str, at: Span, kinds: &[&str]) -> Option<&'a Section> {
+    fn find(&mut self, name: Piece<'_>, kinds: &[&str]) -> Option<&'a Section> {
+        let Piece { text: name, at } = name;
         if self.out.len() > MAX_RESULT {
             let message = "the result is too large; ignored";
             self.diags.report(Severity::Error, at, message);
@@ -371,15 +422,18 @@ impl<'a> Writer<'a, '_> {
                     "vrrp_script" | "bfd_instance" => section.title(),
                     _ => section.get("value"),
                 };
-                line.extend(value.map(|word| word.text.as_str()));
+                line.extend(value.map(Piece::of));
                 // The weight of a script is in its own block, unless the direction is changed.
                 if let Some(weight) = section.get("weight")
                     && (kind != "vrrp_script" || !direction.is_empty())
                 {
-                    line.extend(["weight", &weight.text]);
-                    line.extend(Some(direction).filter(|word| !word.is_empty()));
+                    let words = ["weight", &weight.text, direction];
+                    let all = words
+                        .len()
+                        .saturating_sub(usize::from(direction.is_empty()));
+                    line.extend(pieces(words.get(..all).unwrap_or_default(), weight.span));
                 }
-                self.line(&line, section.typed.span);
+                self.line(&line);
             }
         }
     }
@@ -397,24 +451,26 @@ impl<'a> Writer<'a, '_> {
         if section.get("label_suffix").is_none() && label.len() > MAX_LABEL {
             label.clear();
         }
-        let mut line = Vec::new();
-        line.extend(address.map(|word| word.text.as_str()));
+        let mut line: Vec<Piece<'_>> = address.map(Piece::of).into_iter().collect();
         if let Some(device) = device {
-            line.extend(["dev", &device.text]);
+            line.extend(pieces(&["dev", &device.text], device.span));
         }
         if !label.is_empty() {
-            line.extend(["label", &label]);
+            let from = section.get("label_suffix").or(device);
+            let at = from.map_or(section.typed.span, |word| word.span);
+            line.extend(pieces(&["label", &label], at));
         }
         if let Some(scope) = section.get("scope") {
-            line.extend(["scope", &scope.text]);
+            line.extend(pieces(&["scope", &scope.text], scope.span));
         }
-        self.line(&line, section.typed.span);
+        self.line(&line);
     }
 
     fn route(&mut self, section: &'a Section) {
         let blackhole = section.get("blackhole");
         if blackhole.is_some_and(|word| switch(&word.text) == Some(true)) {
-            self.gathered(section, &["blackhole"], &[("", "address")]);
+            let first = pieces(&["blackhole"], section.typed.span);
+            self.gathered(section, &first, &[("", "address")]);
             return;
         }
         if section.get("device").or(section.get("gateway")).is_none() {
@@ -447,27 +503,33 @@ impl<'a> Writer<'a, '_> {
 
     /// Writes a line of fixed words and of those options that are set, each after its keyword.
     /// False: no option is set.
-    fn gathered(&mut self, section: &'a Section, first: &[&str], parts: &[(&str, &str)]) -> bool {
+    fn gathered(
+        &mut self,
+        section: &'a Section,
+        first: &[Piece<'_>],
+        parts: &[(&str, &str)],
+    ) -> bool {
         let mut line = first.to_vec();
-        let mut at = None;
+        let fixed = line.len();
         for (keyword, option) in parts {
-            if let Some(value) = section.get(option) {
-                line.extend(Some(*keyword).filter(|word| !word.is_empty()));
-                line.push(&value.text);
-                at = at.or(Some(value.span));
+            if let Some((name, value)) = section.entry(option) {
+                let keyword = Piece {
+                    text: keyword,
+                    at: name.span,
+                };
+                line.extend(Some(keyword).filter(|word| !word.text.is_empty()));
+                line.push(Piece::of(value));
             }
         }
-        at.is_some_and(|at| self.line(&line, at))
+        line.len() > fixed && self.line(&line)
     }
 
     /// Writes a line; false if a word of it cannot be represented.
-    fn line(&mut self, words: &[&str], at: Span) -> bool {
-        match words
-            .iter()
-            .find(|word| !writable(word) || word.contains('"'))
-        {
+    fn line(&mut self, words: &[Piece<'_>]) -> bool {
+        let bad = |word: &&Piece<'_>| !writable(word.text) || word.text.contains('"');
+        match words.iter().find(bad) {
             None => self.put(words),
-            Some(_) => self.refuse(at),
+            Some(word) => self.refuse(word.at),
         }
     }
 
@@ -476,7 +538,7 @@ impl<'a> Writer<'a, '_> {
             return;
         };
         if writable(&value.text) {
-            self.indent();
+            self.indent(value.span);
             let text = value.text.replace('"', "\\\"");
             for part in [option, " \"", &text, "\"\n"] {
                 self.out.push_str(part);
@@ -506,11 +568,16 @@ impl<'a> Writer<'a, '_> {
         good
     }
 
-    fn put(&mut self, words: &[&str]) -> bool {
-        self.indent();
+    fn put(&mut self, words: &[Piece<'_>]) -> bool {
         for (nth, word) in words.iter().enumerate() {
-            let quote = if needs_quotes(word) { "\"" } else { "" };
-            for part in [if nth > 0 { " " } else { "" }, quote, word, quote] {
+            if nth == 0 {
+                self.indent(word.at);
+            } else {
+                self.out.push(' ');
+                self.mark(word.at);
+            }
+            let quote = if needs_quotes(word.text) { "\"" } else { "" };
+            for part in [quote, word.text, quote] {
                 self.out.push_str(part);
             }
         }
@@ -518,12 +585,20 @@ impl<'a> Writer<'a, '_> {
         true
     }
 
-    fn indent(&mut self) {
+    /// Records where the text is from that is written next.
+    fn mark(&mut self, at: Span) {
+        let start = u32::try_from(self.out.len()).unwrap_or(u32::MAX);
+        let at = Some(at);
+        self.marks.push(Mark { start, at });
+    }
+
+    fn indent(&mut self, at: Span) {
+        self.mark(at);
         self.out.extend(core::iter::repeat_n('\t', self.depth));
     }
 
     /// Starts a block; returns its offset in the result.
-    fn open(&mut self, words: &[&str]) -> usize {
+    fn open(&mut self, words: &[Piece<'_>]) -> usize {
         let start = self.out.len();
         self.put(words);
         self.brace();
@@ -539,7 +614,7 @@ impl<'a> Writer<'a, '_> {
 
     fn close(&mut self) {
         self.depth = self.depth.saturating_sub(1);
-        self.indent();
+        self.out.extend(core::iter::repeat_n('\t', self.depth));
         self.out.push_str("}\n");
     }
 
@@ -548,15 +623,21 @@ impl<'a> Writer<'a, '_> {
         self.close();
         if empty {
             self.out.truncate(start);
+            let start = u32::try_from(start).unwrap_or(u32::MAX);
+            self.marks.retain(|mark| mark.start < start);
         }
     }
 }
 
-/// The words of a list or option, each with its span.
-fn elements<'a>(section: &'a Section, option: &'a str) -> Vec<(&'a str, Span)> {
-    let values = section.all(option);
-    let words =
-        values.flat_map(|value| value.text.split_whitespace().map(|word| (word, value.span)));
+/// The words of a list or option.
+fn elements<'a>(section: &'a Section, option: &'a str) -> Vec<Piece<'a>> {
+    let words = section.all(option).flat_map(|value| {
+        let words = value.text.split_whitespace();
+        words.map(|text| Piece {
+            text,
+            at: value.span,
+        })
+    });
     words.collect()
 }
 

@@ -84,3 +84,53 @@ fn uci2conf_reports_wrong_arguments_and_missing_files() {
         assert!(stderr.contains(words), "{args:?}: {stderr}");
     }
 }
+
+#[test]
+fn uci2conf_check_reports_positions_in_the_uci_file() {
+    let directory = scratch("check");
+    let uci = directory.join("keepalived");
+    fs::write(
+        directory.join("network"),
+        "config interface 'lan'\n\toption device 'br-lan'\n",
+    )
+    .expect("write");
+    let text = "config vrrp_instance 'LAN'\n\toption interface 'lan'\n\
+                \toption virtual_router_id '51'\n\toption priority '300'\n\
+                \tlist virtual_ipaddress '192.0.2.1/24'\n";
+    fs::write(&uci, text).expect("write");
+    let name = uci.to_string_lossy();
+    let done = vrrpd(&[&name, "--check"], "");
+    let report = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(5), "{report}");
+    assert!(done.stdout.is_empty(), "{done:?}");
+    let network = directory.join("network");
+    let want = format!(
+        "{name}:2:19: error: `lan` is a network of {}, not a device",
+        network.display()
+    );
+    assert!(report.starts_with(&want), "{report}");
+    assert!(report.contains("write 'br-lan'"), "{report}");
+    let want = format!("{name}:4:18: error: `priority` needs a number from 1 to 255, not `300`");
+    assert!(report.contains(&want), "{report}");
+    assert_eq!(report.matches("error").count(), 2, "{report}");
+    assert!(
+        !report.contains("does not exist now"),
+        "one cause: {report}"
+    );
+    // Nothing is written.
+    assert_eq!(fs::read_dir(&directory).expect("it").count(), 2);
+
+    let good = text.replace("'lan'", "'nowhere0'").replace("300", "200");
+    let done = vrrpd(&["--check", "-"], &good);
+    let report = String::from_utf8_lossy(&done.stderr);
+    assert!(!report.contains("error"), "{report}");
+    assert_eq!(done.status.code(), Some(0), "{report}");
+    // A mistake that the conversion finds.
+    let unknown = good.replace("option priority", "option prority");
+    let done = vrrpd(&["--check", "-"], &unknown);
+    assert_eq!(done.status.code(), Some(5), "{done:?}");
+    for args in [&["-", "--check", "-o", "x"][..], &["--check", "/nowhere/x"]] {
+        assert_eq!(vrrpd(args, &good).status.code(), Some(1), "{args:?}");
+    }
+    fs::remove_dir_all(&directory).expect("cleaning up");
+}

@@ -1,6 +1,6 @@
 //! Converts `tests/golden/uci/*.uci` and compares the result (`.conf`), the diagnostics of the
-//! conversion (`.diag`) and those of the result (`.check`). `UPDATE_GOLDEN=1` rewrites them; review
-//! the diff.
+//! conversion (`.diag`) and those of the result, with positions in the UCI file (`.check`).
+//! `UPDATE_GOLDEN=1` rewrites them; review the diff.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use vrrpd::config::render::render_text;
 use vrrpd::uci::convert;
 
-use crate::check::check;
+use crate::check::{check, check_converted};
 use crate::golden::compare;
 
 pub(crate) fn files() -> Vec<PathBuf> {
@@ -27,15 +27,15 @@ fn uci_golden_files_match() {
     for path in files() {
         let name = path.file_name().expect("a name").to_string_lossy();
         let done = convert(&name, fs::read(&path).expect("golden file"));
-        let conf = done.text.expect("a result");
-        compare(&path.with_extension("conf"), &conf, &mut mismatches);
+        let conf = done.text.as_deref().expect("a result");
+        compare(&path.with_extension("conf"), conf, &mut mismatches);
         let diagnostics = render_text(&done.diags, &done.sources);
         compare(&path.with_extension("diag"), &diagnostics, &mut mismatches);
         // Builds with fewer features also report what they lack.
         if cfg!(all(feature = "lvs", feature = "mail", feature = "tls")) {
             compare(
                 &path.with_extension("check"),
-                &check(&conf).0,
+                &check_converted(done).0,
                 &mut mismatches,
             );
         }

@@ -5,9 +5,9 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use vrrpd::config::Severity;
-use vrrpd::uci::convert;
+use vrrpd::uci::{Converted, convert};
 
-use crate::check::check;
+use crate::check::{check, check_converted};
 use crate::golden_files::files;
 use crate::host::has_syntax_error;
 use crate::rng::Rng;
@@ -66,7 +66,8 @@ fn mutated_uci_never_panics_or_gives_unreadable_output() {
                 _ => text.insert_str(at, PIECES[rng.below(PIECES.len())]),
             }
         }
-        let Some(conf) = convert("x", text.clone().into_bytes()).text else {
+        let done = convert("x", text.clone().into_bytes());
+        let Some(conf) = done.text.clone() else {
             continue;
         };
         // Values may be invalid, but the block structure must be intact.
@@ -75,6 +76,26 @@ fn mutated_uci_never_panics_or_gives_unreadable_output() {
             worst != Some(Severity::Fatal) && !has_syntax_error(&report),
             "run {run}: {report}\nfrom:\n{text}\nto:\n{conf}"
         );
+        positions_are_in_order(&done);
+        let (mapped, same) = check_converted(done);
+        assert_eq!(worst, same, "{mapped}");
+        assert!(!mapped.contains("made.conf"), "{mapped}");
+    }
+}
+
+/// Each word of the result is from a later offset than the one before, and from the UCI file.
+fn positions_are_in_order(done: &Converted) {
+    let length = done.text.as_ref().map_or(0, String::len);
+    let mut before = None;
+    for mark in &done.marks {
+        assert!(
+            before < Some(mark.start) && (mark.start as usize) < length,
+            "{mark:?}"
+        );
+        before = Some(mark.start);
+        if let Some(at) = mark.at {
+            assert!(done.sources.position(at).is_some(), "{at:?}");
+        }
     }
 }
 

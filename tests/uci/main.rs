@@ -9,6 +9,7 @@ mod golden_files;
 #[path = "../support/host.rs"]
 mod host;
 mod hostile;
+mod network;
 #[path = "../support/rng.rs"]
 mod rng;
 mod syntax;

@@ -72,7 +72,16 @@ impl Feature {
             | Feature::Seccomp => "full",
         };
         let name = self.name();
-        format!("install the {flavor} flavor, or build with `--features {name}`")
+        // A build for OpenWrt is a package with these options.
+        let package = match self {
+            _ if !cfg!(feature = "uci") => "",
+            Feature::Lvs | Feature::Tls | Feature::Regex => {
+                "build OpenWrt's package with VRRPD_LVS, "
+            }
+            Feature::Mail => "build OpenWrt's package with VRRPD_MAIL, ",
+            Feature::Json | Feature::Uci | Feature::Seccomp => "",
+        };
+        format!("{package}install the {flavor} flavor, or build with `--features {name}`")
     }
 
     /// Message for a command or signal that needs the feature.
