@@ -5,6 +5,7 @@
 mod process;
 
 mod kconfig;
+mod readme;
 
 use std::collections::BTreeSet;
 use std::fs;

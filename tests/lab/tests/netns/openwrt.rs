@@ -4,6 +4,7 @@
 use crate::Test;
 
 mod init;
+mod managers;
 mod package;
 mod procd;
 mod router;
@@ -59,6 +60,14 @@ pub(crate) const TESTS: &[Test] = &[
     )
     .keepalived_fails(OURS),
     Test::new("openwrt_net_namespace_runs_without_a_jail", init::no_jail).keepalived_fails(OURS),
+    Test::new(
+        "openwrt_sysupgrade_keeps_what_an_owner_writes",
+        managers::upgrade,
+    )
+    .keepalived_fails(OURS),
+    Test::new("openwrt_rpcd_finds_the_plugin", managers::plugin).keepalived_fails(OURS),
+    Test::new("openwrt_opkg_replaces_keepalived", managers::opkg).keepalived_fails(OURS),
+    Test::new("openwrt_apk_replaces_keepalived", managers::apk).keepalived_fails(OURS),
     Test::new("client_openwrt_keepalived_sync", ubus::keepalived_sync).keepalived_fails(OURS),
 ];
 

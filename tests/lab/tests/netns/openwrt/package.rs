@@ -63,6 +63,8 @@ pub(super) fn clean(_: &Ctx) -> Outcome {
         "jshn.sh",
         "ubus",
         "sleep",
+        "opkg",
+        "sysupgrade",
     ] {
         check.arg(stand_ins().join(name));
     }

@@ -34,7 +34,11 @@ pub(super) fn run(command: &mut Command) -> String {
 }
 
 /// The root directory of a router with the package, BusyBox and the stand-ins.
-pub(super) struct Router(PathBuf);
+pub(super) struct Router {
+    root: PathBuf,
+    /// vrrpd.
+    binary: PathBuf,
+}
 
 impl Router {
     /// `None`: a program is missing.
@@ -44,6 +48,13 @@ impl Router {
 
     /// With these options of the package.
     pub(super) fn with_options(ctx: &Ctx, name: &str, options: &[&str]) -> Option<Self> {
+        let router = Self::bare(ctx, name)?;
+        router.make(&[&["install"], options].concat());
+        Some(router)
+    }
+
+    /// Without the package.
+    pub(super) fn bare(ctx: &Ctx, name: &str) -> Option<Self> {
         let busybox = which("busybox")?;
         let Daemon::Vrrpd(binary) = &ctx.daemon else {
             return None;
@@ -52,9 +63,8 @@ impl Router {
         for directory in ["bin", "sbin", "etc", "lib", "tmp", "var/run", "dev", "proc"] {
             fs::create_dir_all(root.join(directory)).expect("mkdir");
         }
-        let router = Router(root);
-        let binary_option = format!("BINARY={}", binary.display());
-        router.make(&[&["install", &binary_option], options].concat());
+        let binary = binary.clone();
+        let router = Router { root, binary };
         router.install_busybox(&busybox);
         for (from, to, mode) in [
             ("rc.common", "/etc/rc.common", 0o755),
@@ -62,14 +72,18 @@ impl Router {
             ("hotplug-call", "/sbin/hotplug-call", 0o755),
             ("ubus", "/bin/ubus", 0o755),
             ("sleep", "/bin/sleep", 0o755),
+            ("opkg", "/bin/opkg", 0o755),
+            ("opkg", "/usr/bin/apk", 0o755),
+            ("sysupgrade", "/sbin/sysupgrade", 0o755),
         ] {
-            fs::copy(stand_ins().join(from), router.at(to)).expect("stand-in");
+            let text = fs::read_to_string(stand_ins().join(from)).expect("stand-in");
+            router.write(to, &text);
             let mode = fs::Permissions::from_mode(mode);
             fs::set_permissions(router.at(to), mode).expect("chmod");
         }
         router.write("/etc/passwd", "root:x:0:0:root:/root:/bin/ash\n");
         // The libraries of a dynamically linked program.
-        let libraries = Command::new("ldd").arg(binary).output();
+        let libraries = Command::new("ldd").arg(&router.binary).output();
         let libraries = libraries.map_or(Vec::new(), |output| output.stdout);
         let libraries = String::from_utf8_lossy(&libraries).into_owned();
         for library in libraries
@@ -84,7 +98,7 @@ impl Router {
         for name in ["dev", "proc"] {
             let from = Path::new("/").join(name);
             let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
-            mount(Some(&from), &router.0.join(name), none, flags, none).expect("bind mount");
+            mount(Some(&from), &router.root.join(name), none, flags, none).expect("bind mount");
         }
         // What is there stays.
         run(&mut router.command(&["/bin/busybox", "--install", "-s", "/bin"]));
@@ -107,7 +121,7 @@ impl Router {
 
     /// Runs make in the package's directory in a feed of its own.
     pub(super) fn make(&self, args: &[&str]) -> String {
-        let feed = self.0.with_extension("feed");
+        let feed = self.root.with_extension("feed");
         let (net, rust) = (feed.join("net"), feed.join("lang/rust"));
         for directory in [&net, &rust] {
             fs::create_dir_all(directory).expect("mkdir");
@@ -124,14 +138,24 @@ impl Router {
         make.arg("-s").arg("-C").arg(net.join("vrrpd"));
         make.arg(format!("TOPDIR={}", stand_ins().display()));
         make.arg(format!("BUILD_DIR={}", feed.join("build").display()));
-        make.arg(format!("DESTDIR={}", self.0.display())).args(args);
+        make.arg(format!("BINARY={}", self.binary.display()));
+        make.arg(format!("DESTDIR={}", self.root.display()))
+            .args(args);
         // `make test` passes its own.
         make.env_remove("MAKEFLAGS").env_remove("MFLAGS");
         run(&mut make)
     }
 
+    /// Makes the package and copies it to /tmp/vrrpd.
+    pub(super) fn make_package(&self) {
+        self.make(&["package"]);
+        let package = self.root.with_extension("feed").join("build/ipkg");
+        let to = self.at("/tmp/vrrpd");
+        run(Command::new("cp").args(["-R", "-T"]).arg(package).arg(to));
+    }
+
     pub(super) fn at(&self, path: &str) -> PathBuf {
-        self.0.join(path.trim_start_matches('/'))
+        self.root.join(path.trim_start_matches('/'))
     }
 
     pub(super) fn read(&self, path: &str) -> String {
@@ -146,7 +170,7 @@ impl Router {
 
     /// A command to be run on the router.
     pub(super) fn command(&self, words: &[&str]) -> Command {
-        chroot(&self.0, words)
+        chroot(&self.root, words)
     }
 
     /// Runs the init script; returns its output and the calls of procd's functions.
@@ -187,9 +211,9 @@ pub(super) fn chroot<T: AsRef<OsStr>>(root: &Path, words: &[T]) -> Command {
 impl Drop for Router {
     fn drop(&mut self) {
         for name in ["dev", "proc"] {
-            let _ = umount2(&self.0.join(name), MntFlags::MNT_DETACH);
+            let _ = umount2(&self.root.join(name), MntFlags::MNT_DETACH);
         }
-        for directory in [&self.0, &self.0.with_extension("feed")] {
+        for directory in [&self.root, &self.root.with_extension("feed")] {
             let _ = fs::remove_dir_all(directory);
         }
     }

@@ -48,3 +48,38 @@ config_foreach() {
 		[ "$found" != "$type" ] || "$function" "$section" "$@"
 	done
 }
+
+# Of packages: $pkgname is the package. Packages of an image are installed into $IPKG_INSTROOT, where nothing runs.
+# shellcheck disable=SC2154 # of the caller
+init_scripts() {
+	cat "$IPKG_INSTROOT/usr/lib/opkg/info/$pkgname.list" "$IPKG_INSTROOT/lib/apk/packages/$pkgname.list" 2>/dev/null |
+		grep '^/etc/init.d/'
+}
+
+default_postinst() {
+	local script result=0 own
+	own="$IPKG_INSTROOT/usr/lib/opkg/info/$pkgname.postinst-pkg"
+	# shellcheck disable=SC1090
+	[ ! -f "$own" ] || (. "$own") || result=$?
+	for script in $(init_scripts); do
+		if [ -n "$IPKG_INSTROOT" ]; then
+			/bin/sh "$IPKG_INSTROOT/etc/rc.common" "$IPKG_INSTROOT$script" enable
+			continue
+		fi
+		"$script" enable
+		"$script" start
+	done
+	return "$result"
+}
+
+default_prerm() {
+	local script result=0 own
+	own="$IPKG_INSTROOT/usr/lib/opkg/info/$pkgname.prerm-pkg"
+	# shellcheck disable=SC1090
+	[ ! -f "$own" ] || (. "$own") || result=$?
+	for script in $(init_scripts); do
+		"$script" disable
+		"$script" stop
+	done
+	return "$result"
+}
