@@ -1,8 +1,7 @@
 //! The init script.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Output;
 use std::time::{Duration, Instant};
 
@@ -99,10 +98,15 @@ pub(super) fn choices(ctx: &Ctx) -> Outcome {
     assert!(!output.status.success(), "{output:?}");
     assert_eq!(calls, ["open_service vrrpd /etc/init.d/vrrpd"]);
     router.write("/etc/own.conf", "vrrp_instance x {\n\tinterface eth0\n}\n");
+    // Former versions made a link to it.
+    fs::remove_file(router.at("/var/etc/vrrpd.conf")).expect("the result");
+    symlink("/etc/own.conf", router.at("/var/etc/vrrpd.conf")).expect("a link");
     let (_, calls) = router.init("reload");
-    let link = fs::read_link(router.at("/var/etc/vrrpd.conf")).expect("a link");
+    let conf = router.read("/var/etc/vrrpd.conf");
+    assert_eq!(conf, "include \"/etc/own.conf\"\n");
+    let files = "set_param file /var/etc/vrrpd.conf /etc/own.conf";
     assert!(
-        link == Path::new("/etc/own.conf") && started(&calls),
+        started(&calls) && calls.iter().any(|call| call == files),
         "{calls:?}"
     );
     let (output, _) = router.init("check");
@@ -388,7 +392,7 @@ pub(super) fn missing_file(ctx: &Ctx) -> Outcome {
     };
     let lab = Lab::new();
     let node = lab.node("r1", &["10.0.0.1/24"]);
-    let alt = "config globals\n\toption alt_config_file '/etc/own.conf'\n";
+    let alt = "config globals\n\toption alt_config_file '/etc/own/own.conf'\n";
     let sections = UCI.split_once("config ipaddress").expect("sections").1;
     let uci = format!("{alt}\nconfig ipaddress{sections}");
     let own = "vrrp_instance own {\n\tinterface eth0\n\tvirtual_router_id 52\n\t\
@@ -399,16 +403,17 @@ pub(super) fn missing_file(ctx: &Ctx) -> Outcome {
     let (output, calls) = router.init("start");
     let text = stderr(&output);
     assert!(
-        text.contains("alt_config_file /etc/own.conf does not exist: not started."),
+        text.contains("alt_config_file /etc/own/own.conf does not exist: not started."),
         "{text}"
     );
     assert!(!started(&calls) && procd.pid().is_none(), "{calls:?}");
     let (output, _) = router.init("check");
     let text = stderr(&output);
     assert!(!output.status.success(), "{output:?}");
-    assert!(text.contains("/etc/own.conf does not exist"), "{text}");
+    assert!(text.contains("/etc/own/own.conf does not exist"), "{text}");
     // The file is there.
-    router.write("/etc/own.conf", own);
+    router.write("/etc/own/own.conf", "include own.d/*.conf\n");
+    router.write("/etc/own/own.d/LAN.conf", own);
     router.init("reload");
     wait_until(SOON, "the user's file is used", || node.has("10.0.0.200"));
     assert!(!node.has("10.0.0.100"));
@@ -417,7 +422,7 @@ pub(super) fn missing_file(ctx: &Ctx) -> Outcome {
     // It is gone: what runs stays, without another word from the daemon.
     let before = procd.pid();
     let log = router.read("/tmp/log");
-    fs::remove_file(router.at("/etc/own.conf")).expect("the file");
+    fs::remove_file(router.at("/etc/own/own.conf")).expect("the file");
     for action in ["reload", "start", "restart"] {
         let (output, _) = router.init(action);
         let text = stderr(&output);
