@@ -122,7 +122,7 @@ enter_openwrt() {
     look_up_target
     provide_zig
     export ZIG_UNWINDS=yes ZIG_OPTIONS=-dynamic
-    flags="-Ctarget-feature=-crt-static ${OPENWRT_FLAGS:-}"
+    flags=-Ctarget-feature=-crt-static
     case $lane in
     A) linker=$cross/zigcc lane_options= ;;
     B) lane_b && lane_options=-Zbuild-std=std ;;
