@@ -24,11 +24,11 @@ use std::time::Duration;
 
 use host::FakeHost;
 use vrrpd::config::model::{Auth, User};
-use vrrpd::config::render::{also_on, exit_code_for_test};
+use vrrpd::config::render::{also_on, exit_code_for_test, render_text};
 use vrrpd::config::schema::{Arg, Body, Feature, ROOT, visit};
 use vrrpd::config::{Access, Host, Loaded, Program, Severity, load};
 use vrrpd::engine::system::error_text;
-use vrrpd::types::Strictness;
+use vrrpd::types::{Cidr, IfName, Strictness};
 
 /// A host with the files of this machine; everything else is fixed.
 struct DiskHost {
@@ -510,13 +510,24 @@ fn tens_of_thousands_of_errors_take_seconds_at_most() {
     }
 }
 
-/// A host with one file and these interfaces.
-struct Interfaces<'a>(FakeHost<'a>, Option<&'a [&'a str]>);
+/// A host with one file, these interfaces, and these addresses of other programs on them.
+struct Interfaces<'a>(
+    FakeHost<'a>,
+    Option<&'a [&'a str]>,
+    &'a [(&'a str, [u8; 4])],
+);
 
 impl Host for Interfaces<'_> {
     fn interfaces(&self) -> Option<Vec<String>> {
         let names = self.1?.iter().map(|name| (*name).to_owned());
         Some(names.collect())
+    }
+    fn foreign_addresses(&self) -> Vec<(IfName, Cidr)> {
+        let address = |(name, addr): &(&str, [u8; 4])| {
+            let (addr, prefix) = ((*addr).into(), 24);
+            (IfName::new(name).expect("a name"), Cidr { addr, prefix })
+        };
+        self.2.iter().map(address).collect()
     }
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         self.0.read(path)
@@ -561,7 +572,10 @@ fn interfaces_that_do_not_exist_are_reported_once_and_used() {
                 track_interface {\n wan\n }\n}\n";
     let found = |text: &str, present| {
         let complete = true;
-        let loaded = load("x.conf", &Interfaces(FakeHost { text, complete }, present));
+        let loaded = load(
+            "x.conf",
+            &Interfaces(FakeHost { text, complete }, present, &[]),
+        );
         assert_eq!(loaded.config.instances.len(), 1);
         assert_eq!(exit_code(&loaded), 0);
         let diags = loaded.diags.list().iter();
@@ -580,6 +594,42 @@ fn interfaces_that_do_not_exist_are_reported_once_and_used() {
     assert_eq!(found(text, None), [""; 0]);
     let elsewhere = text.replace("# global", "net_namespace red");
     assert_eq!(found(&elsewhere, Some(&["lo"])), [""; 0]);
+}
+
+#[test]
+fn virtual_address_that_another_program_has_set_here_is_reported() {
+    let text = "vrrp_instance a {\n interface eth0\n virtual_router_id 51\n\
+                virtual_ipaddress {\n 192.0.2.1/24\n 192.0.2.2 dev eth1\n }\n}\n";
+    let found = |text: &str, addresses| {
+        let complete = true;
+        let host = Interfaces(FakeHost { text, complete }, None, addresses);
+        let loaded = load("x.conf", &host);
+        assert_eq!(exit_code(&loaded), 0);
+        let strict = exit_code_for_test(loaded.diags.worst(), Strictness::Strict);
+        let all = render_text(&loaded.diags, &loaded.sources);
+        let lines = all.lines().filter(|line| line.contains("on this machine"));
+        let texts = lines.map(|line| line.split(" on this machine").next().unwrap_or(line));
+        (strict, texts.map(str::to_owned).collect::<Vec<_>>())
+    };
+    const LAN: (&str, [u8; 4]) = ("eth0", [192, 0, 2, 1]);
+    let only = "x.conf:5:2: warning: 192.0.2.1 is the only address of eth0".to_owned();
+    let one = "x.conf:5:2: note: 192.0.2.1 is an address of eth0".to_owned();
+    assert_eq!(found(text, &[LAN]), (5, vec![only.clone()]));
+    assert_eq!(
+        found(text, &[LAN, ("eth0", [192, 0, 2, 7])]),
+        (0, vec![one])
+    );
+    let elsewhere = [("eth0", [192, 0, 2, 2]), ("eth2", [192, 0, 2, 1])];
+    assert_eq!(found(text, &elsewhere), (0, vec![]));
+    // The base interface of a macvlan.
+    let vmac = text.replace("virtual_router_id", "use_vmac\n virtual_router_id");
+    let only = only.replace(":5:", ":6:");
+    assert_eq!(found(&vmac, &[LAN]), (5, vec![only]));
+    // Of the owner, and in another namespace.
+    let owner = text.replace("virtual_router_id", "priority 255\n virtual_router_id");
+    assert_eq!(found(&owner, &[LAN]), (0, vec![]));
+    let elsewhere = format!("net_namespace red\n{text}");
+    assert_eq!(found(&elsewhere, &[LAN]), (0, vec![]));
 }
 
 // ---- corpus of real-world configurations ----

@@ -1,6 +1,7 @@
 //! What the configuration reader needs from the host.
 
 use super::model::User;
+use crate::types::{Cidr, IfName};
 
 /// What reading a configuration needs from the host. `os` implements it; tests use a fake.
 pub trait Host {
@@ -51,6 +52,12 @@ pub trait Host {
     #[cfg(feature = "uci")]
     fn origin(&self) -> Option<Box<super::source::Origin>> {
         None
+    }
+
+    /// The addresses that other programs have set on the interfaces of this machine, to be compared with
+    /// virtual ones; none unless a configuration is tested.
+    fn foreign_addresses(&self) -> Vec<(IfName, Cidr)> {
+        Vec::new()
     }
 
     /// Finds a program that the user may execute; a name without a slash is searched in PATH.

@@ -39,6 +39,8 @@ use crate::log;
 use crate::types::{Cidr, InstanceId, Instant, VrrpCounters, VrrpState, sorted};
 use crate::vrrp::Event;
 
+pub use startup::foreign_addresses;
+
 use cx::Cx;
 use instance::garp_pacing::GarpPacing;
 use instance::router::{Router, Routers};

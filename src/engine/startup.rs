@@ -7,11 +7,13 @@ use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::instance::messages;
 use crate::engine::instance::router::Router;
+use crate::engine::instance::state_record;
+use crate::engine::kernel::interfaces::Interfaces;
 use crate::engine::shared::Shared;
 use crate::engine::system::{System, error_text};
 use crate::log;
 use crate::netlink::{Batch, addr, link};
-use crate::types::{Cidr, Family, InstanceId, Instant};
+use crate::types::{Cidr, Family, IfName, InstanceId, Instant, sorted};
 use crate::vrrp::{Event, Reason};
 
 /// Exists if the kernel supports modules.
@@ -122,15 +124,7 @@ impl Engine {
     /// Reads interfaces and addresses from the kernel.
     pub(crate) fn dump_interfaces(&mut self, cx: &mut Cx<'_>) -> io::Result<()> {
         let mut links = self.shared.interfaces.fresh();
-        let mut batch = Batch::new(1);
-        let requests: [fn(&mut Batch) -> u32; 2] = [link::dump, addr::dump];
-        for request in requests {
-            batch.clear();
-            request(&mut batch);
-            cx.system.dump(&batch, &mut |message| {
-                links.apply(cx.now, message);
-            })?;
-        }
+        dump(cx, &mut links)?;
         self.shared.interfaces.adopt(cx.now, links);
         Ok(())
     }
@@ -243,6 +237,42 @@ impl Engine {
             self.shared.no_accept.remove(cx);
         }
     }
+}
+
+/// Reads interfaces and addresses from the kernel into an empty table.
+fn dump(cx: &mut Cx<'_>, links: &mut Interfaces) -> io::Result<()> {
+    let mut batch = Batch::new(1);
+    let requests: [fn(&mut Batch) -> u32; 2] = [link::dump, addr::dump];
+    for request in requests {
+        batch.clear();
+        request(&mut batch);
+        cx.system.dump(&batch, &mut |message| {
+            links.apply(cx.now, message);
+        })?;
+    }
+    Ok(())
+}
+
+/// The addresses that other programs have set. `state`: contents of the state file.
+pub fn foreign_addresses(
+    now: Instant,
+    system: &mut dyn System,
+    state: &[u8],
+) -> Vec<(IfName, Cidr)> {
+    let mut links = Interfaces::default();
+    let read = dump(&mut Cx::new(now, system), &mut links);
+    let recorded = sorted(state_record::addresses(state).collect());
+    let mut found = Vec::new();
+    for link in links.all().filter(|_| read.is_ok()) {
+        for present in link.addrs.iter() {
+            let address = (link.name.clone(), present.cidr);
+            let recorded = recorded.binary_search(&address).is_ok();
+            if !links.is_ours(present, recorded) {
+                found.push(address);
+            }
+        }
+    }
+    found
 }
 
 impl Router {

@@ -4,17 +4,19 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::unistd::{self, Uid};
 
-use super::{atomic_file, executable, open_file};
+use super::linux::Linux;
+use super::{atomic_file, clock, executable, instance_lock, open_file};
 use crate::config::model::{Global, User};
 use crate::config::{self, Access, Program};
+use crate::engine;
 use crate::engine::system::error_text;
 use crate::sys;
-use crate::types::sorted;
+use crate::types::{Cidr, IfName, sorted};
 
 /// Size limit of a configuration file, to protect the memory of a router.
 const MAX_FILE: u64 = 16 << 20;
@@ -28,6 +30,8 @@ pub struct Host {
     pub config_id: Option<String>,
     /// The daemon runs in another network namespace than this process: option `-s`.
     pub other_namespace: bool,
+    /// The pid file of the daemon, if its configuration is tested.
+    pub tested: Option<PathBuf>,
 }
 
 impl config::Host for Host {
@@ -40,6 +44,16 @@ impl config::Host for Host {
             .into_iter()
             .map(|one| one.name().to_string_lossy().into_owned());
         Some(names.collect())
+    }
+
+    fn foreign_addresses(&self) -> Vec<(IfName, Cidr)> {
+        let tested = self.tested.as_deref().filter(|_| !self.other_namespace);
+        let (Some(pid_file), Ok(mut linux)) = (tested, Linux::open()) else {
+            return Vec::new();
+        };
+        let state = instance_lock::beside(pid_file, "state");
+        let state = read_all(open_file::for_reading(&state)).unwrap_or_default();
+        engine::foreign_addresses(clock::now(), &mut linux, &state)
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {

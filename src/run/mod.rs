@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::cli::{self, Format, Options, Request};
+use crate::config::model::Global;
 use crate::config::render::{exit_code_for_test, render_text};
 use crate::config::schema::Feature;
 use crate::config::{self, Diag, Loaded, Severity};
@@ -45,7 +46,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(Request::Uci(args)) => uci2conf(args),
         #[cfg(not(feature = "uci"))]
         Ok(Request::Uci(_)) => print_outcome("uci2conf", Err(Feature::Uci.not_built_in())),
-        Ok(Request::ConfigTest(options)) => config_test(&options, &config_host(&options)),
+        Ok(Request::ConfigTest(options)) => {
+            let given = start::pid_file_path(&options, &Global::default());
+            let host = Host {
+                tested: given.or_else(|| Some(start::default_pid_file(options.called_as))),
+                ..config_host(&options)
+            };
+            config_test(&options, &host)
+        }
         Ok(Request::Run(options)) => {
             let code = start::start(&options);
             logging::finish();
@@ -155,6 +163,7 @@ fn config_host(options: &Options) -> Host {
     Host {
         config_id: options.config_id.clone(),
         other_namespace: options.namespace.is_some(),
+        tested: None,
     }
 }
 

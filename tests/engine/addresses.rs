@@ -8,7 +8,7 @@ use crate::support::kernel::{
 };
 use vrrpd::config::model::{Config, VrrpInstance};
 use vrrpd::engine::instance::state_record;
-use vrrpd::engine::{Engine, Options};
+use vrrpd::engine::{Engine, Options, foreign_addresses};
 use vrrpd::types::{Instant, VrrpState};
 
 const OWN: &str = "192.0.2.1/24";
@@ -391,5 +391,23 @@ fn lan_address_is_the_source_address_although_a_macvlan_gets_it_too() {
         assert_eq!(state(&engine), VrrpState::Master);
         engine.stop(at(4_010), &mut kernel);
         assert_eq!(on(&kernel), [false]);
+    }
+}
+
+#[test]
+fn config_test_knows_which_addresses_the_daemon_has_set() {
+    for mut kernel in kernels(eth0) {
+        let mut engine = engine(vec![instance(7, 200, &[VIP])]);
+        start(&mut engine, &mut kernel, at(0));
+        run(&mut engine, &mut kernel, at(500));
+        let state = kernel.state.clone();
+        let mut foreign = |state: &[u8]| {
+            let found = foreign_addresses(at(510), &mut kernel, state);
+            let on_eth0 = found.into_iter().filter(|(dev, _)| dev.as_str() == "eth0");
+            on_eth0.map(|(_, cidr)| cidr).collect::<Vec<_>>()
+        };
+        assert_eq!(foreign(&state), [cidr(OWN)]);
+        let without = foreign(&[]);
+        assert_eq!(without.contains(&cidr(VIP)), kernel.no_proto);
     }
 }

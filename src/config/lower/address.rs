@@ -2,6 +2,7 @@
 
 use core::net::{IpAddr, Ipv4Addr};
 
+use super::vmac::Vmacs;
 use super::{Lowering, MAX_ADDRESSES};
 use crate::config::diag::Severity;
 use crate::config::model::Address;
@@ -112,6 +113,31 @@ impl Lowering<'_> {
             );
             self.note_with_help(span, message, help);
         }
+    }
+
+    /// Reports a virtual address that another program has set on its interface.
+    pub(super) fn compare_with_machine(&mut self, address: &Address, vmacs: &Vmacs, item: &Node) {
+        let vmac = vmacs.list.iter().find(|vmac| vmac.name == address.dev);
+        let dev = vmac.map_or(&address.dev, |vmac| &vmac.base);
+        let addr = address.cidr.addr;
+        let on_dev = self
+            .foreign
+            .iter()
+            .filter(|(on, cidr)| on == dev && Family::of(cidr.addr) == Family::of(addr));
+        if !on_dev.clone().any(|(_, cidr)| cidr.addr == addr) {
+            return;
+        }
+        let (severity, only) = match on_dev.count() {
+            1 => (Severity::Tolerated, "the only"),
+            _ => (Severity::Note, "an"),
+        };
+        let message = format!(
+            "{addr} is {only} address of {dev} on this machine, set by another program: it stays there in state BACKUP \
+             too, so that two routers answer for it"
+        );
+        let help = format!("write another address of the network, which {dev} has on no router");
+        self.diags
+            .report_with_help(severity, item.keyword.span, message, help);
     }
 
     /// Appends an address unless the list has it.

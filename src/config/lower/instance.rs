@@ -290,6 +290,7 @@ impl Lowering<'_> {
         let mut list = AddressList::default();
         let mut first_surplus = None;
         let max = max_advertised(family, fields.has("auth_hmac"));
+        let owner = fields.int("priority").map(Priority) == Some(Priority::OWNER);
         for item in fields.items("virtual_ipaddress") {
             let Some(address) = self.virtual_address(item, vmacs) else {
                 continue;
@@ -302,6 +303,9 @@ impl Lowering<'_> {
                 let help = "move it to `virtual_ipaddress_excluded`, or to another instance";
                 self.error(item.keyword.span, message, help);
                 continue;
+            }
+            if !owner {
+                self.compare_with_machine(&address, vmacs, item);
             }
             self.add_unless_duplicate(&mut list, address, item);
             if list.addresses.len() > max {

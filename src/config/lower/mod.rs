@@ -35,7 +35,7 @@ use super::model::{Address, Config, Global, VrrpInstance};
 use super::source::Sources;
 use super::span_map::{NameIndex, SpanMap};
 use super::tree::{Block, Node, Word};
-use crate::types::InstanceId;
+use crate::types::{Cidr, IfName, InstanceId};
 use address::AddressList;
 use command::ScriptDefaults;
 use fields::{Fields, first, interface, number, seconds};
@@ -63,6 +63,10 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, sources: &Sources, diags: &mu
         objects: TrackedObjects::default(),
         vmacs: SpanMap::default(),
         ipvlan_addresses: Vec::new(),
+        foreign: match top.has("net_namespace") {
+            true => Vec::new(),
+            false => host.foreign_addresses(),
+        },
         scripts: ScriptDefaults::default(),
     };
     lowering.script_defaults(&global_defs);
@@ -133,6 +137,8 @@ struct Lowering<'a> {
     track_groups: NameIndex,
     /// Names of the virtual interfaces so far.
     vmacs: SpanMap,
+    /// Addresses that other programs have set on this machine.
+    foreign: Vec<(IfName, Cidr)>,
     /// Own addresses of ipvlan interfaces.
     ipvlan_addresses: Vec<Address>,
     /// Objects that can be tracked.

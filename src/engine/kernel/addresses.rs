@@ -377,12 +377,11 @@ impl AddressSet {
                         && known.address == slot.address
                     {
                         *stays = true;
-                        // Of an owner it was no reason for a warning.
-                        let unreported = kind != self.kind;
-                        slot.state = match known.state {
-                            AddressState::Preexisting if unreported => AddressState::Absent,
-                            state => state,
-                        };
+                        slot.state = known.state;
+                        if slot.state == AddressState::Preexisting && kind != self.kind {
+                            // Of an owner it was no reason for a warning.
+                            slot.state = AddressState::Absent;
+                        }
                         slot.on = known.on;
                         slot.since = known.since;
                         slot.renewed = known.renewed;

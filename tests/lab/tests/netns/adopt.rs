@@ -1,7 +1,10 @@
 //! Addresses that equal a virtual address and were set by another program: they are used, and never
 //! removed.
 
+use std::process::Command;
+
 use vrrpd_lab::kernel::Watch;
+use vrrpd_lab::private::DIR;
 use vrrpd_lab::{Conf, Inst, Lab, Node, Running, sleep_ms, wait_until};
 
 use crate::restart::kernel_marks_addresses;
@@ -21,7 +24,58 @@ pub(crate) const TESTS: &[Test] = &[
         restarted,
     )
     .keepalived_fails("sets it while its network is down"),
+    Test::new(
+        "config_test_reports_a_vip_that_is_the_lan_address",
+        reported,
+    )
+    .keepalived_fails("does not report it"),
 ];
+
+/// What `-t` reports about an address, and its exit codes, of keepalived and in a strict test.
+fn tested(ctx: &Ctx, node: &Node, run: Option<&Running>) -> (String, [Option<i32>; 2]) {
+    let path = format!("{DIR}/adopt.conf");
+    std::fs::write(&path, conf(100, &[]).text()).expect("write");
+    let pid_file = run.map_or(DIR.to_owned() + "/none.pid", |run| {
+        run.pid_file.to_string_lossy().into_owned()
+    });
+    let outputs = [&["-t"][..], &["-t", "--config-test-strict"]].map(|options| {
+        let mut test = Command::new(ctx.daemon.path());
+        node.output(test.args(options).args(["-p", &pid_file, "-f", &path]))
+    });
+    let text = String::from_utf8_lossy(&outputs[0].stderr);
+    let mut lines = text.lines();
+    let line = lines.find(|line| line.contains("on this machine"));
+    let line = line.unwrap_or_default().to_owned();
+    (line, outputs.map(|out| out.status.code()))
+}
+
+fn reported(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.100/24"]);
+    let (line, codes) = tested(ctx, &a, None);
+    assert!(
+        line.contains("adopt.conf:")
+            && line.contains("warning: 10.0.0.100 is the only address of eth0"),
+        "{line}"
+    );
+    assert_eq!(codes, [Some(0), Some(5)]);
+    a.addr_add("10.0.0.1/24");
+    let (line, codes) = tested(ctx, &a, None);
+    assert!(
+        line.contains("note: 10.0.0.100 is an address of eth0"),
+        "{line}"
+    );
+    assert_eq!(codes, [Some(0); 2]);
+    // One that the daemon has set.
+    a.addr_del("10.0.0.100/24");
+    let quiet = (String::new(), [Some(0); 2]);
+    assert_eq!(tested(ctx, &a, None), quiet);
+    set(&a, "10.0.0.1/24");
+    let run = ctx.daemon.start(&a, &conf(100, &[]));
+    wait_until(SOON, "it is master", || a.has(VIP));
+    assert_eq!(tested(ctx, &a, Some(&run)), quiet);
+    Outcome::Passed
+}
 
 const WARNING: &str = "from another program";
 
