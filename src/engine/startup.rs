@@ -21,11 +21,28 @@ const MODULES: &str = "/proc/modules";
 /// Exists while the module is loaded.
 const NF_TABLES: &str = "/sys/module/nf_tables/initstate";
 
+/// Lists the kernel's netlink sockets, among them its own: one for each protocol it has.
+const NETLINK_SOCKETS: &str = "/proc/net/netlink";
+/// Number of the protocol `NETLINK_NETFILTER`.
+const NETFILTER: &[u8] = b"12";
+/// Of a longer list only the beginning is read ([`System::read_file`]).
+const LONGEST: usize = 4096;
+
 /// Whether instances were master a moment ago and continue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Masters {
     Resume,
     Elected,
+}
+
+/// Whether the kernel is known to have no packet filter, neither built in nor loaded.
+fn lacks_netfilter(cx: &mut Cx<'_>) -> bool {
+    let is_it = |line: &[u8]| {
+        let words = line.split(|byte| *byte == b' ');
+        words.filter(|word| !word.is_empty()).nth(1) == Some(NETFILTER)
+    };
+    let list = cx.system.read_file(NETLINK_SOCKETS);
+    list.is_ok_and(|list| list.len() < LONGEST && !list.split(|byte| *byte == b'\n').any(is_it))
 }
 
 impl Engine {
@@ -156,7 +173,8 @@ impl Engine {
 
     /// Removes the packet filter rules that a killed process has left. If it left no addresses,
     /// only where asking the kernel loads no module, and not if the rules may belong to another
-    /// running instance.
+    /// running instance. A kernel without the protocol has no rules: asking it would run modprobe
+    /// twice, which took longer than the rest of the start.
     fn remove_leftover_no_accept(&mut self, cx: &mut Cx<'_>, removed: usize, masters: Masters) {
         let Shared {
             no_accept, global, ..
@@ -167,7 +185,7 @@ impl Engine {
         if resuming && self.routers.iter().any(|router| !router.conf.accept) {
             // There must be no moment at which their addresses accept packets.
             no_accept.adopt(&global.nft);
-        } else if removed > 0 || resuming || harmless {
+        } else if (removed > 0 || resuming || harmless) && !lacks_netfilter(cx) {
             no_accept.remove_leftovers(cx, &global.nft);
         }
     }

@@ -91,6 +91,31 @@ fn leftover_no_accept_table_without_addresses_is_removed() {
     }
 }
 
+/// The kernel would run modprobe when it is asked.
+#[test]
+fn kernel_without_netfilter_is_not_asked_for_leftover_tables() {
+    let header = "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n";
+    let line = |protocol: &str| {
+        format!(
+            "0000000033831dca {protocol}   0          00000000 0        0        0     2        0        12      \n"
+        )
+    };
+    for (protocols, asked) in [(&["0 ", "4 ", "15"][..], false), (&["0 ", "12"][..], true)] {
+        let mut kernel = eth0();
+        kernel.leave(2, VIP);
+        kernel.ruleset = Some(1);
+        let lines: String = protocols.iter().map(|one| line(one)).collect();
+        let mut text = format!("{header}{lines}");
+        text.truncate(4096);
+        kernel
+            .files
+            .insert("/proc/net/netlink".into(), text.into_bytes());
+        let mut engine = engine(vec![instance(7, 100, &[VIP])]);
+        start(&mut engine, &mut kernel, at(0));
+        assert_eq!(kernel.ruleset.is_none(), asked, "{protocols:?}");
+    }
+}
+
 #[test]
 fn no_accept_instance_runs_without_nftables() {
     let mut kernel = eth0();
