@@ -36,6 +36,9 @@ pub enum Request {
     Version(CalledAs),
     /// `uci2conf`, with its arguments.
     Uci(Vec<OsString>),
+    /// `ubus`, with its arguments.
+    #[cfg(feature = "uci")]
+    Ubus(Vec<OsString>),
     /// `genhash`, as the name of the program or the first argument, or `-T` as the first option,
     /// with its arguments.
     Genhash(Vec<OsString>),
@@ -281,6 +284,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     if args.next_if(|first| first == "uci2conf").is_some() {
         return Ok(Request::Uci(args.collect()));
     }
+    #[cfg(feature = "uci")]
+    if args.next_if(|first| first == "ubus").is_some() {
+        return Ok(Request::Ubus(args.collect()));
+    }
     let mut options = Options {
         called_as: match program == "keepalived" {
             true => CalledAs::Keepalived,
@@ -472,7 +479,9 @@ pub fn help() -> String {
         out.push_str(
             "       vrrpd uci2conf [FILE|-]    convert OpenWrt's /etc/config/keepalived into\n\
              \x20                                 a keepalived.conf; -o FILE writes it,\n\
-             \x20                                 --check tests it as -t does\n",
+             \x20                                 --check tests it as -t does\n\
+             \x20      vrrpd ubus dump|status     print what `ubus call keepalived` answers\n\
+             \x20                                 on OpenWrt\n",
         );
     }
     out.push('\n');

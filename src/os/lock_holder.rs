@@ -88,7 +88,7 @@ pub(super) fn is_parent(pid_file: &Path, lock: &Path) -> bool {
 }
 
 /// Whether a process of our user has a file open.
-fn has_open(pid: u32, path: &Path) -> bool {
+pub(super) fn has_open(pid: u32, path: &Path) -> bool {
     let process = PathBuf::from(format!("/proc/{pid}"));
     let (Ok(file), Ok(owner), Ok(open)) = (
         fs::symlink_metadata(path),

@@ -45,4 +45,6 @@ mod syslog;
 #[cfg(test)]
 mod testing;
 #[cfg(feature = "uci")]
+pub mod ubus;
+#[cfg(feature = "uci")]
 pub mod uci2conf;

@@ -12,6 +12,7 @@
 //! | FIFO with a script of ours that reads it | refused, hard links too | ours, or its reader's | a group may write | safe, or its reader's |
 //! | other FIFO | refused, hard links too | any | any | any |
 //! | dump, tracked file that is created, `uci2conf -o` | replaced | replaced | replaced | any |
+//! | dump that `vrrpd ubus` reads | refused, hard links too | ours | none that writes | any |
 //! | report of `-t` | followed; replaced if others can write to its directory | | | any |
 //!
 //! *Ours* is root or the daemon's user. A *safe* directory is ours or of the user who owns the
@@ -93,6 +94,17 @@ pub(super) fn secret(path: &Path) -> io::Result<File> {
             "every user can read it; use `chmod o= {path}`"
         ));
     }
+    Ok(file)
+}
+
+/// Opens a file that the daemon has written, for reading.
+#[cfg(feature = "uci")]
+pub(super) fn written_by_us(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+        .open(path)?;
+    require_own(&file.metadata()?, Access::Public)?;
     Ok(file)
 }
 

@@ -32,10 +32,12 @@
 
 mod network;
 mod parse;
+mod status;
 mod table;
 mod write;
 
 pub use network::Networks;
+pub use status::status;
 
 use crate::config::source::{Mark, SourceError};
 use crate::config::{Diag, Diags, Severity, Sources};

@@ -68,6 +68,8 @@ pub(crate) const TESTS: &[Test] = &[
     Test::new("openwrt_rpcd_finds_the_plugin", managers::plugin).keepalived_fails(OURS),
     Test::new("openwrt_opkg_replaces_keepalived", managers::opkg).keepalived_fails(OURS),
     Test::new("openwrt_apk_replaces_keepalived", managers::apk).keepalived_fails(OURS),
+    Test::new("openwrt_ubus_dump_is_the_answer_of_the_daemon", ubus::dump).keepalived_fails(OURS),
+    Test::new("openwrt_ubus_status_is_that_of_the_daemon", ubus::status).keepalived_fails(OURS),
     Test::new("client_openwrt_keepalived_sync", ubus::keepalived_sync).keepalived_fails(OURS),
 ];
 
