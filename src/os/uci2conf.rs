@@ -16,6 +16,7 @@ use crate::config::render::render_text;
 use crate::config::source::Origin;
 use crate::config::{self, Access, Diags, Host as _, Program, Severity};
 use crate::engine::system::error_text;
+use crate::types::{Cidr, IfName};
 use crate::uci::{self, Networks};
 
 const DEFAULT: &str = "/etc/config/keepalived";
@@ -80,7 +81,10 @@ pub fn run(args: Vec<OsString>) -> Result<Done, String> {
             marks: done.marks,
         };
         let host = ConvertedHost {
-            inner: Host::default(),
+            inner: Host {
+                tested: Some(PID_FILE.into()),
+                ..Host::default()
+            },
             name: name.clone(),
             text,
             reported: reported.collect(),
@@ -120,6 +124,9 @@ fn networks(beside: &str) -> Networks {
     Networks::read(&path, bytes, host.interfaces().unwrap_or_default())
 }
 
+/// The pid file of OpenWrt's service.
+const PID_FILE: &str = "/var/run/vrrpd.pid";
+
 /// The machine, with a converted configuration in place of its UCI file.
 #[derive(Debug)]
 pub struct ConvertedHost {
@@ -147,6 +154,10 @@ impl config::Host for ConvertedHost {
         let mut names = self.inner.interfaces()?;
         names.extend_from_slice(&self.reported);
         Some(names)
+    }
+
+    fn foreign_addresses(&self) -> Vec<(IfName, Cidr)> {
+        self.inner.foreign_addresses()
     }
 
     fn read_protected(&self, path: &str, from: Access) -> Result<Vec<u8>, String> {

@@ -49,6 +49,20 @@ fn tested(ctx: &Ctx, node: &Node, run: Option<&Running>) -> (String, [Option<i32
     (line, outputs.map(|out| out.status.code()))
 }
 
+const UCI: &str = "
+config globals 'globals'
+    option enabled '1'
+config ipaddress
+    option name 'vip'
+    option address '10.0.0.100/24'
+    option device 'eth0'
+config vrrp_instance
+    option name 'LAN'
+    option interface 'eth0'
+    option virtual_router_id '51'
+    list virtual_ipaddress 'vip'
+";
+
 fn reported(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.100/24"]);
@@ -59,6 +73,15 @@ fn reported(ctx: &Ctx) -> Outcome {
         "{line}"
     );
     assert_eq!(codes, [Some(0), Some(5)]);
+    let uci = format!("{DIR}/adopt.uci");
+    std::fs::write(&uci, UCI).expect("write");
+    let mut check = Command::new(ctx.daemon.path());
+    let out = a.output(check.args(["uci2conf", &uci, "--check"]));
+    let text = String::from_utf8_lossy(&out.stderr);
+    assert!(
+        text.contains("10.0.0.100 is the only address of eth0"),
+        "{text}"
+    );
     a.addr_add("10.0.0.1/24");
     let (line, codes) = tested(ctx, &a, None);
     assert!(
