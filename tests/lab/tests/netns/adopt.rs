@@ -23,7 +23,7 @@ pub(crate) const TESTS: &[Test] = &[
         "lan_address_that_is_the_vip_returns_with_its_network",
         restarted,
     )
-    .keepalived_fails("sets it while its network is down"),
+    .keepalived_fails(REMOVES_IT),
     Test::new(
         "config_test_reports_a_vip_that_is_the_lan_address",
         reported,
