@@ -8,8 +8,8 @@ use std::process::Command;
 
 use vrrpd_lab::kernel::Watch;
 use vrrpd_lab::{
-    Capture, Conf, Daemon, Inst, Lab, MS, Node, Ns, Running, noise, now, process, sleep_ms,
-    wait_until,
+    Capture, Conf, Daemon, Inst, Lab, MS, Node, Ns, Running, down_interval, noise, now, peers,
+    process, sleep_ms, wait_until,
 };
 
 use crate::no_accept::answers_at;
@@ -21,6 +21,11 @@ const NOT_COMPARED: &str = "has no memory of its former process";
 
 pub(crate) const TESTS: &[Test] = &[
     Test::new("killed_master_resumes_if_restarted_in_time", killed).keepalived_fails(NOT_COMPARED),
+    Test::new(
+        "master_killed_before_its_advert_and_respawned_after_a_second_resumes",
+        respawned,
+    )
+    .keepalived_fails(NOT_COMPARED),
     Test::new("killed_master_of_twenty_instances_resumes_all", twenty)
         .keepalived_fails(NOT_COMPARED),
     Test::new("killed_master_with_a_vmac_resumes", vmac).keepalived_fails(NOT_COMPARED),
@@ -100,6 +105,47 @@ fn killed(ctx: &Ctx) -> Outcome {
     assert_eq!(p.cap.advert_of(&p.a, at, SOON).1.priority, 0, "it resigns");
     wait_until(SOON, "the other follows", || p.b.has(VIP));
     Outcome::Passed
+}
+
+/// The worst moment for procd and BusyBox init, which wait for a second: three times in a row, with
+/// either daemon as the peer. On a machine that is too busy for that the peer may take over.
+fn respawned(ctx: &Ctx) -> Outcome {
+    let (strong, weak) = (slow(200, &[]), slow(100, &[]));
+    let mut peers = vec![ctx.daemon.clone()];
+    if peers::find("keepalived").is_some() {
+        peers.push(Daemon::Keepalived);
+    }
+    for peer in peers {
+        let mut p = pair_of(&ctx.daemon, &strong, &peer, &weak, VIP);
+        let watch = Watch::start(&p.a);
+        for nth in 1..=3 {
+            let (last, _) = p.cap.advert_of(&p.a, now(), SOON);
+            sleep_ms(until(last + 950 * MS));
+            let at = p.run_a.kill9();
+            sleep_ms(until(at + 1000 * MS));
+            p.run_a = ctx.daemon.start(&p.a, &strong);
+            let (first, advert) = p.cap.advert_of(&p.a, at, SOON);
+            let last = p.cap.adverts(&p.a, 0, 0).into_iter().map(|(at, _)| at);
+            let last = last.filter(|sent| *sent < at).max().expect("it was master");
+            println!("    silent for {} ms", (first - last) / MS);
+            // With an allowance for the reception by the peer.
+            if first - last + 50 * MS < down_interval(2, 200, 1000 * MS) {
+                assert_eq!(advert.priority, 200);
+                wait_until(SOON, "it resumes", || resumed(&p.run_a) == 1);
+                unnoticed(&watch, &p.cap, &p.b, at);
+            } else if nth == 1 {
+                return Outcome::Skipped("the machine is too busy".into());
+            } else {
+                break;
+            }
+        }
+    }
+    Outcome::Passed
+}
+
+/// Milliseconds until then.
+fn until(at: Ns) -> u64 {
+    u64::try_from((at - now()) / MS).unwrap_or(0)
 }
 
 fn twenty(ctx: &Ctx) -> Outcome {
