@@ -70,6 +70,11 @@ pub(crate) const TESTS: &[Test] = &[
     Test::new("openwrt_apk_replaces_keepalived", managers::apk).keepalived_fails(OURS),
     Test::new("openwrt_ubus_dump_is_the_answer_of_the_daemon", ubus::dump).keepalived_fails(OURS),
     Test::new("openwrt_ubus_status_is_that_of_the_daemon", ubus::status).keepalived_fails(OURS),
+    Test::new(
+        "openwrt_check_reports_lines_of_the_uci_file",
+        init::checks_on_the_router,
+    )
+    .keepalived_fails(OURS),
     Test::new("client_openwrt_keepalived_sync", ubus::keepalived_sync).keepalived_fails(OURS),
 ];
 

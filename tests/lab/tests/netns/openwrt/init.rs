@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -505,5 +505,52 @@ pub(super) fn no_jail(ctx: &Ctx) -> Outcome {
         assert!(started(&calls), "{calls:?}");
         assert_eq!([jail, capabilities], [want; 2], "{text}: {calls:?}");
     }
+    Outcome::Passed
+}
+
+/// `check` sees the router: its networks and addresses. Messages name lines of the UCI file.
+pub(super) fn checks_on_the_router(ctx: &Ctx) -> Outcome {
+    let Some(router) = Router::new(ctx, "owrt-check") else {
+        return missing("busybox");
+    };
+    let lab = Lab::new();
+    let node = lab.node("r1", &["10.0.0.100/24"]);
+    router.write(
+        "/etc/config/network",
+        "config interface 'lan'\n\toption device 'eth0'\n\toption proto 'static'\n",
+    );
+    let check = |uci: &str| {
+        router.write("/etc/config/keepalived", uci);
+        let mut command = router.command(&["/etc/init.d/vrrpd", "check"]);
+        let child = node.spawn(command.stdout(Stdio::null()).stderr(Stdio::piped()));
+        let output = child.wait_with_output().expect("its end");
+        let report = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), report)
+    };
+    let (code, report) = check(UCI);
+    assert_eq!(code, Some(0), "{report}");
+    let line = 1 + UCI
+        .lines()
+        .take_while(|line| !line.contains("10.0.0.100"))
+        .count();
+    let place = format!("/etc/config/keepalived:{line}:");
+    assert!(
+        report.contains(&place) && report.contains("10.0.0.100"),
+        "{report}"
+    );
+
+    let confused = UCI
+        .replace("interface 'eth0'", "interface 'lan'")
+        .replace("10.0.0.100", "10.0.0.200");
+    let (code, report) = check(&confused);
+    assert_eq!(code, Some(5), "{report}");
+    let line = 1 + UCI
+        .lines()
+        .take_while(|line| !line.contains("interface 'eth0'"))
+        .count();
+    let start = format!("/etc/config/keepalived:{line}:19: error: `lan` is a network");
+    assert!(report.starts_with(&start), "{report}");
+    assert!(report.contains("write 'eth0'"), "{report}");
+    assert!(!report.contains("/var/etc"), "{report}");
     Outcome::Passed
 }
