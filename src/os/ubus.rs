@@ -13,7 +13,7 @@ use super::{instance_lock, lock_holder, open_file, signals};
 use crate::{sys, uci};
 
 /// Where the daemon has its pid, by the name that it is called.
-const PID_FILES: [&str; 2] = ["/var/run/keepalived.pid", "/var/run/vrrpd.pid"];
+pub(super) const PID_FILES: [&str; 2] = ["/var/run/keepalived.pid", "/var/run/vrrpd.pid"];
 /// Without an answer in this time, the daemon counts as stopped.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A dump takes a few milliseconds.

@@ -5,12 +5,13 @@ use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::sys::stat::{self, Mode};
 
 use super::atomic_file;
 use super::host::Host;
+use super::ubus;
 use crate::config::model::User;
 use crate::config::render::render_text;
 use crate::config::source::Origin;
@@ -82,7 +83,7 @@ pub fn run(args: Vec<OsString>) -> Result<Done, String> {
         };
         let host = ConvertedHost {
             inner: Host {
-                tested: Some(PID_FILE.into()),
+                tested: Some(pid_file()),
                 ..Host::default()
             },
             name: name.clone(),
@@ -101,6 +102,13 @@ pub fn run(args: Vec<OsString>) -> Result<Done, String> {
     let write = atomic_file::replace(Path::new(&output), text.as_bytes());
     write.map_err(|error| format!("cannot write {}: {}", output.display(), error_text(&error)))?;
     Ok(Done::Text(String::new()))
+}
+
+/// The pid file of the daemon, by the name that it is called. The state file beside it says which
+/// addresses are its own.
+fn pid_file() -> PathBuf {
+    let [keepalived, own] = ubus::PID_FILES.map(PathBuf::from);
+    if keepalived.exists() { keepalived } else { own }
 }
 
 fn read(name: &str) -> Result<Vec<u8>, String> {
@@ -123,9 +131,6 @@ fn networks(beside: &str) -> Networks {
     let bytes = host.read(&path).unwrap_or_default();
     Networks::read(&path, bytes, host.interfaces().unwrap_or_default())
 }
-
-/// The pid file of OpenWrt's service.
-const PID_FILE: &str = "/var/run/vrrpd.pid";
 
 /// The machine, with a converted configuration in place of its UCI file.
 #[derive(Debug)]
