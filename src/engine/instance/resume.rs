@@ -25,7 +25,7 @@ use crate::engine::kernel::ownership;
 use crate::engine::shared::Shared;
 use crate::engine::system::System;
 use crate::log;
-use crate::types::{Cidr, IfIndex, IfName, Instant, Priority, VrrpState};
+use crate::types::{IfIndex, Instant, Priority, VrrpState, sorted};
 use crate::vrrp::{self, Actions, Event};
 
 /// Restarts in quick succession after which an instance does not continue as master: a router whose
@@ -177,7 +177,9 @@ impl Engine {
     /// configured.
     fn remove_stale(&mut self, cx: &mut Cx<'_>, old: &[u8]) {
         self.remove_stale_vmacs(cx, old);
-        let mut stale: Vec<(IfName, Cidr)> = state_record::addresses(old).collect();
+        let all = state_record::addresses(old).map(|(dev, cidr)| (dev, cidr, false));
+        let mut stale = sorted(all.collect());
+        stale.dedup();
         for router in self.routers.iter_mut() {
             router.addresses.take_own_from(&mut stale);
         }

@@ -14,7 +14,7 @@ use crate::engine::kernel::interfaces::Interfaces;
 use crate::engine::kernel::secondaries::{self, Origin};
 use crate::netlink::Batch;
 use crate::netlink::addr::DesiredAddr;
-use crate::types::{Cidr, IfName, sorted};
+use crate::types::{Cidr, IfName};
 
 impl Slot {
     /// Records whether it is ours.
@@ -71,23 +71,20 @@ impl AddressSet {
         slots.any(|slot| set(slot) && slot.listed() == *cidr)
     }
 
-    /// Takes the addresses of this set from `recorded`, which a former process has set.
-    pub(crate) fn take_own_from(&mut self, recorded: &mut Vec<(IfName, Cidr)>) {
-        let own = self.slots.iter().enumerate();
-        let own = own.map(|(nth, slot)| (slot.listed(), slot.address.dev.clone(), nth));
-        let own: Vec<(Cidr, IfName, usize)> = sorted(own.collect());
-        recorded.retain(|(dev, cidr)| {
-            let first = own.partition_point(|(known, on, _)| (known, on) < (cidr, dev));
-            let found = own.get(first);
-            let found = found.filter(|(known, on, _)| (known, on) == (cidr, dev));
-            let slot = found.and_then(|(_, _, nth)| self.slots.get_mut(*nth));
-            match slot {
+    /// Takes the addresses of this set from those that a former process has set. They are sorted and
+    /// different; `true` are taken.
+    pub(crate) fn take_own_from(&mut self, recorded: &mut [(IfName, Cidr, bool)]) {
+        for slot in &mut self.slots {
+            let own = (&slot.address.dev, &slot.listed());
+            let first = recorded.partition_point(|(dev, cidr, _)| (dev, cidr) < own);
+            let found = recorded.get_mut(first);
+            let found = found.filter(|(dev, cidr, taken)| (dev, cidr) == own && !*taken);
+            if let Some((_, _, taken)) = found {
+                *taken = true;
                 // Numbered when the file is written.
-                Some(slot) => slot.record = Some(usize::MAX),
-                None => return true,
+                slot.record = Some(usize::MAX);
             }
-            false
-        });
+        }
     }
 
     /// Adopts addresses that an earlier run has left. Returns their number.
@@ -136,16 +133,16 @@ impl AddressSet {
     }
 }
 
-/// Removes those of the recorded addresses that another program has not set again, and returns their
-/// number.
+/// Removes those of the recorded addresses that are not taken and that another program has not set
+/// again, and returns their number.
 pub(crate) fn remove_recorded(
     cx: &mut Cx<'_>,
-    stale: &[(IfName, Cidr)],
+    recorded: &[(IfName, Cidr, bool)],
     links: &Interfaces,
 ) -> usize {
     let mut batch = Batch::new(1);
     let mut count = 0_usize;
-    for (dev, cidr) in stale {
+    for (dev, cidr, _) in recorded.iter().filter(|(_, _, taken)| !taken) {
         let Some(link) = links.by_name(dev) else {
             continue;
         };
