@@ -157,6 +157,12 @@ impl Engine {
         }
     }
 
+    /// Whether virtual addresses stay in the kernel when it stops.
+    #[must_use]
+    pub fn leaves_addresses(&self) -> bool {
+        self.shared.options.dont_release
+    }
+
     /// Whether nothing is configured that the engine has to do.
     #[must_use]
     pub fn is_idle(&self) -> bool {

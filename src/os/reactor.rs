@@ -177,7 +177,10 @@ impl<'a> Reactor<'a> {
             while self.signals.next().is_some() {}
             self.reap_children();
         }
-        self.linux.state.remove();
+        // Addresses that stay must not be another program's to the next process.
+        if !self.engine.leaves_addresses() {
+            self.linux.state.remove();
+        }
     }
 
     /// Prepares for another program to take the place of this one.

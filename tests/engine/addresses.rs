@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use crate::support::kernel::{
-    Kernel, Moment, address, advert, at, cidr, engine, eth0, instance, receive, run, start,
+    Kernel, Moment, address, advert, at, cidr, engine, engine_with, eth0, instance, receive, run,
+    start,
 };
 use vrrpd::config::model::{Config, VrrpInstance};
 use vrrpd::engine::instance::state_record;
@@ -409,5 +410,25 @@ fn config_test_knows_which_addresses_the_daemon_has_set() {
         assert_eq!(foreign(&state), [cidr(OWN)]);
         let without = foreign(&[]);
         assert_eq!(without.contains(&cidr(VIP)), kernel.no_proto);
+    }
+}
+
+#[test]
+fn address_that_was_not_released_is_ours_in_the_next_process() {
+    for mut kernel in kernels(eth0) {
+        let options = Options {
+            dont_release: true,
+            ..Options::default()
+        };
+        let mut one = engine_with(vec![instance(7, 200, &[VIP])], options);
+        start(&mut one, &mut kernel, at(0));
+        run(&mut one, &mut kernel, at(500));
+        one.stop(at(510), &mut kernel);
+        assert!(one.leaves_addresses() && kernel.has(VIP));
+        assert_eq!(recorded(&kernel), 1);
+        let mut two = engine(vec![instance(7, 200, &[VIP])]);
+        start(&mut two, &mut kernel, at(600));
+        assert_eq!(state(&two), VrrpState::Backup);
+        assert!(!kernel.has(VIP), "left over");
     }
 }

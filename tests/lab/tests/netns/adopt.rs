@@ -24,6 +24,8 @@ pub(crate) const TESTS: &[Test] = &[
         restarted,
     )
     .keepalived_fails(REMOVES_IT),
+    Test::new("addresses_that_stay_at_exit_stay_recorded", kept)
+        .keepalived_fails("has no state file"),
     Test::new(
         "config_test_reports_a_vip_that_is_the_lan_address",
         reported,
@@ -220,5 +222,31 @@ fn restarted(ctx: &Ctx) -> Outcome {
     run.term();
     run.wait_exit(SOON).expect("it ends");
     assert!(a.has(VIP));
+    Outcome::Passed
+}
+
+/// Before Linux 5.18 nothing else tells the next process that they are ours.
+fn kept(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let conf_file = format!("{DIR}/{}-kept.conf", a.id());
+    std::fs::write(&conf_file, conf(200, &[]).text()).expect("write");
+    let pid_file = format!("{DIR}/{}-kept.pid", a.id());
+    let state_file = format!("{DIR}/{}-kept.state", a.id());
+    for (option, stays) in [("--dont-release-vrrp", true), ("--log-console", false)] {
+        let args = ["-n", "-l", "-f", &conf_file, "-p", &pid_file, option];
+        let mut run = ctx.daemon.start_args(&a, &args);
+        wait_until(SOON, "it is master", || {
+            run.log().contains("Entering MASTER STATE") && a.has(VIP)
+        });
+        run.term();
+        run.wait_exit(SOON).expect("it exits");
+        assert_eq!(a.has(VIP), stays, "{option}");
+        assert_eq!(
+            std::path::Path::new(&state_file).exists(),
+            stays,
+            "{option}"
+        );
+    }
     Outcome::Passed
 }
