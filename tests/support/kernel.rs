@@ -246,8 +246,8 @@ impl Kernel {
     }
 
     fn keep_moment(&mut self) {
-        let (addrs, state) = (self.addrs.clone(), self.state.clone());
         if let Some(moments) = &mut self.moments {
+            let (addrs, state) = (self.addrs.clone(), self.state.clone());
             moments.push(Moment { addrs, state });
         }
     }
