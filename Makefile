@@ -62,6 +62,7 @@ ci-lane-a: cross-tools
 	@cross/build.sh x86_64-unknown-linux-musl small $(DIST)
 	@cross/build.sh $(ARMV7) full $(DIST)
 	@cross/openwrt test --no-run
+	@cross/openwrt size abort
 
 ci-lane-b: cross-tools
 	@LANE=B cross/build.sh $(ARMV7) small $(DIST)
