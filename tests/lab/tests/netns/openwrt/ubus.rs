@@ -133,6 +133,13 @@ config vrrp_sync_group
     wait_until(SOON, "all are listed as masters", || {
         is("instance", &["LAN", "SECOND"]) && is("group", &["GROUP"])
     });
+    let files = ["LAN_INSTANCE", "SECOND_INSTANCE", "GROUP_GROUP"];
+    let files = files.map(|name| format!("/var/run/keepalived/{name}/STATUS"));
+    wait_until(SOON, "scripts can read the states in files", || {
+        files
+            .iter()
+            .all(|path| router.read(path) == "NOTIFY_MASTER\n")
+    });
 
     // Only the name changes: there is no transition, and no notification.
     let renamed = [UCI, second, group].concat().replace("'LAN'", "'HOME'");
@@ -161,6 +168,9 @@ config vrrp_sync_group
     service.signal(Signal::SIGTERM);
     service.0.wait().expect("its end");
     assert_eq!(router.ubus("status"), nothing, "it was stopped");
+    for path in &files {
+        assert!(!router.at(path).exists(), "{path}");
+    }
     Outcome::Passed
 }
 
