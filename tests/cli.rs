@@ -158,7 +158,12 @@ fn version_lists_the_features_that_are_built_in() {
         (
             cfg!(feature = "lvs"),
             "genhash",
-            "genhash: not part of this build; install the full flavor, or build with `--features lvs`",
+            if cfg!(feature = "uci") {
+                "genhash: not part of this build; build OpenWrt's package with VRRPD_LVS, install the full flavor, or \
+                 build with `--features lvs`"
+            } else {
+                "genhash: not part of this build; install the full flavor, or build with `--features lvs`"
+            },
         ),
         (
             cfg!(feature = "uci"),
