@@ -4,7 +4,8 @@
 //! `respawn` entry of inittab every second until then, and fill the log. So a process that init has
 //! started itself (its parent is process 1, and it leads a session of its own, as no child of a
 //! shell does) exits 30 s later, or as soon as the configuration file changes. The exit code stays
-//! the same. OpenWrt's init says so in the environment: there a jail is between, or no session.
+//! the same. OpenWrt's init says so in the environment: there a jail is between, or no session. The
+//! jails of older releases pass only a variable of their own.
 //!
 //! A shell, a script and systemd, which limits restarts itself, learn of the failure at once.
 //! Nothing is stored between starts, so this works on a read-only root too.
@@ -43,6 +44,7 @@ pub fn delay_exit_under_init(config: &str) {
 fn started_by_init() -> bool {
     let has = |name| std::env::var_os(name).is_some();
     has("VRRPD_RESPAWN")
+        || std::env::var_os("container").is_some_and(|name| name == "ujail")
         || getppid().as_raw() == 1
             && getsid(None) == Ok(getpid())
             // Set by systemd.

@@ -9,8 +9,6 @@ CP:=cp -fpR
 empty:=
 space:=$(empty) $(empty)
 comma:=,
-# The program is no ELF file in all tests: tools for it do nothing.
-TARGET_CROSS:=:$(space)
 
 define newline
 
