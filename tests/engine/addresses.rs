@@ -139,7 +139,7 @@ fn address_that_appears_while_an_instance_waits_for_one_is_its_source_address_an
 }
 
 #[test]
-fn foreign_address_that_is_removed_is_reinstalled_by_a_master_and_then_ours() {
+fn foreign_address_that_stays_away_is_reinstalled_by_a_master_and_then_ours() {
     for mut kernel in kernels(eth0) {
         kernel.add(2, VIP);
         let mut engine = engine(vec![instance(7, 200, &[VIP])]);
@@ -148,12 +148,38 @@ fn foreign_address_that_is_removed_is_reinstalled_by_a_master_and_then_ours() {
         assert_eq!(recorded(&kernel), 0);
         kernel.remove(2, cidr(VIP));
         kernel.deliver(&mut engine, at(510));
-        assert!(kernel.has(VIP));
+        run(&mut engine, &mut kernel, at(10_500));
+        assert!(!kernel.has(VIP), "its program may set it again");
+        run(&mut engine, &mut kernel, at(10_520));
+        assert!(kernel.has(VIP), "ten seconds are over");
         assert_eq!(recorded(&kernel), 1);
-        yield_to_another(&mut engine, &mut kernel, at(520));
+        yield_to_another(&mut engine, &mut kernel, at(10_530));
         assert!(!kernel.has(VIP));
         assert_eq!(recorded(&kernel), 0);
-        engine.stop(at(530), &mut kernel);
+        engine.stop(at(10_540), &mut kernel);
+    }
+}
+
+/// As netifd does with the addresses of a network, whose interface may have others.
+#[test]
+fn foreign_address_that_returns_soon_is_still_not_ours() {
+    for mut kernel in kernels(eth0) {
+        kernel.add(2, VIP);
+        let mut engine = engine(vec![instance(7, 200, &[VIP])]);
+        start(&mut engine, &mut kernel, at(0));
+        run(&mut engine, &mut kernel, at(500));
+        for moment in [510, 20_000] {
+            kernel.remove(2, cidr(VIP));
+            kernel.deliver(&mut engine, at(moment));
+            run(&mut engine, &mut kernel, at(moment + 9_000));
+            kernel.replace(2, VIP);
+            kernel.deliver(&mut engine, at(moment + 9_010));
+            run(&mut engine, &mut kernel, at(moment + 11_000));
+        }
+        assert_eq!(state(&engine), VrrpState::Master);
+        engine.stop(at(32_000), &mut kernel);
+        assert!(kernel.has(VIP));
+        assert_eq!(deletions(&mut kernel), [""; 0]);
     }
 }
 

@@ -25,6 +25,9 @@ use crate::types::errno::{EEXIST, ENODEV};
 const RETIRE: Duration = Duration::from_micros(200);
 /// Addresses looked at in one step.
 const SCAN: usize = 1024;
+/// How long another program may leave out an address of its own until it counts as removed. netifd
+/// sets it again when its network is restarted; if we had set it meanwhile, it would be ours.
+const FOREIGN_RETURNS: Duration = Duration::from_secs(10);
 
 /// A pass in progress.
 #[derive(Debug)]
@@ -178,7 +181,15 @@ impl AddressSet {
                 AddressState::Absent | AddressState::Refused(_) => false,
             };
             if known {
+                slot.gone = None;
                 continue;
+            }
+            if slot.state == AddressState::Preexisting && present.is_none() {
+                let until = slot.gone.get_or_insert(cx.now).after(FOREIGN_RETURNS);
+                if cx.now < until {
+                    pass.outcome.left_until = Some(until);
+                    continue;
+                }
             }
             let index = link.index;
             let new = slot.record.is_none();
@@ -389,6 +400,8 @@ impl AddressSet {
         self.refused = outcome.refused;
         if outcome.refused > 0 {
             self.backoff.fail(now);
+        } else if let Some(until) = outcome.left_until {
+            self.backoff.schedule(until);
         }
     }
 }

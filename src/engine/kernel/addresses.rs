@@ -73,6 +73,8 @@ pub(crate) struct Slot {
     /// When its lifetime was last set, if it has one.
     pub(crate) renewed: Option<Instant>,
     pub(super) origin: Origin,
+    /// When another program had removed the address that it had set.
+    pub(super) gone: Option<Instant>,
     /// Number of its record in the state file: it is ours, or is about to be.
     pub(super) record: Option<usize>,
 }
@@ -86,6 +88,7 @@ impl Slot {
             since: None,
             renewed: None,
             origin: Origin::Installed,
+            gone: None,
             record: None,
         }
     }
@@ -216,6 +219,8 @@ pub(crate) struct Outcome {
     pub(crate) refused: usize,
     /// The first refusal, for the log.
     pub(crate) first_refused: Option<String>,
+    /// Until when an address is left to another program, which may set it again.
+    pub(crate) left_until: Option<Instant>,
     /// Whether the number of refusals differs from the one reported last.
     pub(crate) report: bool,
 }

@@ -38,7 +38,6 @@ impl Backoff {
     }
 
     /// Schedules a retry at a given time. The interval stays.
-    #[cfg_attr(not(feature = "lvs"), expect(dead_code, reason = "for IPVS only"))]
     pub(crate) fn schedule(&mut self, at: Instant) {
         self.retry_at = Some(at);
     }
