@@ -9,12 +9,14 @@
 //! If the file cannot be used, that is logged once, and the daemon runs without it.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::clock;
 use super::instance_lock;
 use super::open_file::{self, Access, Trusted};
+use crate::engine::instance::state_record;
 use crate::engine::system::error_text;
 use crate::log;
 
@@ -71,6 +73,18 @@ impl StateFile {
             bytes.clear();
         }
         bytes
+    }
+
+    /// Whether an instance was master a moment ago, and may resume.
+    pub fn may_resume(&mut self) -> bool {
+        let bytes = self.read();
+        // It is read again by the engine.
+        if let Some(Open { file, .. }) = &mut self.0 {
+            let _ = file.rewind();
+        }
+        let now = clock::uptime();
+        let is_fresh = |sent, grace| sent <= now && now.saturating_sub(sent) < grace;
+        state_record::records(&bytes).any(|record| is_fresh(record.sent, record.grace))
     }
 
     /// Writes at an offset behind the header.

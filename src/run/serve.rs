@@ -65,7 +65,7 @@ pub(super) struct Daemon<'a> {
 
 impl<'a> Daemon<'a> {
     /// Runs the daemon until it stops.
-    pub(super) fn run(mut self, config: Config, state: StateFile, ready: Ready) -> Outcome {
+    pub(super) fn run(mut self, config: Config, mut state: StateFile, ready: Ready) -> Outcome {
         log::info!("Starting vrrpd {}", env!("CARGO_PKG_VERSION"));
         if self.options.dump_conf {
             log_instances(&config);
@@ -81,10 +81,14 @@ impl<'a> Daemon<'a> {
         sched::start(process, running.umask, running.called_as);
         let received = match &config.global.startup_script {
             // It has run before the predecessor started.
-            Some(script) if !instance_lock::is_successor() => {
-                blocking_script::run("startup_script", script, self.signals)
+            Some(_) if instance_lock::is_successor() => ReceivedRequests::default(),
+            // Nor again after a crash: other routers take over while it runs.
+            Some(_) if state.may_resume() => {
+                log::info!("startup_script is not run again: it has run before the crash");
+                ReceivedRequests::default()
             }
-            _ => ReceivedRequests::default(),
+            Some(script) => blocking_script::run("startup_script", script, self.signals),
+            None => ReceivedRequests::default(),
         };
         let outcome = if received.stop {
             ready.failed(exit::OK);

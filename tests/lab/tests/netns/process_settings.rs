@@ -21,6 +21,11 @@ pub(crate) const TESTS: &[Test] = &[
         "startup_script_runs_first_and_shutdown_script_last",
         scripts,
     ),
+    Test::new(
+        "startup_script_does_not_delay_a_master_that_resumes",
+        resumes,
+    )
+    .keepalived_fails("does not resume"),
     Test::new("startup_and_shutdown_scripts_time_out", too_long).keepalived_fails(NOT_COMPARED),
     Test::new(
         "sigterm_during_the_startup_script_stops_the_daemon",
@@ -213,6 +218,36 @@ fn scripts(ctx: &Ctx) -> Outcome {
         "after the address"
     );
     assert_eq!(startup.output(), line.repeat(2), "once");
+    Outcome::Passed
+}
+
+fn resumes(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let startup = Script::new(&a, "startup", "echo started");
+    let shutdown = Script::new(&a, "end", LOOK);
+    let text = with(&startup.path, &shutdown.path).text();
+    let mut run = ctx.daemon.start_text(&a, &text, &[]);
+    wait_until(SOON, "it is master", || a.has(VIP));
+    // The first advert of a master precedes its addresses.
+    run.kill9();
+    let mut run = ctx.daemon.start_text(&a, &text, &[]);
+    wait_until(SOON, "it has decided whether to resume", || {
+        run.log().contains("Entering ")
+    });
+    let log = run.log();
+    // Otherwise this machine was too slow.
+    if log.contains("will resume as MASTER") {
+        assert_eq!(startup.output(), "started\n", "{log}");
+        assert!(log.contains("startup_script is not run again"), "{log}");
+    }
+    run.term();
+    assert!(run.wait_exit(SOON).expect("it ends").success());
+    let before = startup.output();
+    let _run = ctx.daemon.start_text(&a, &text, &[]);
+    wait_until(SOON, "after an orderly stop it runs again", || {
+        startup.output() == format!("{before}started\n")
+    });
     Outcome::Passed
 }
 
