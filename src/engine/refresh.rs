@@ -77,6 +77,7 @@ impl Engine {
                 // program may be the only source address.
                 let foreign = addr.proto != Some(PROTO_KEEPALIVED);
                 let mut lost = lost;
+                let before = router.addresses.is_foreign(cidr);
                 if lost {
                     let links = &self.shared.interfaces;
                     lost = router.addresses.removed(now, cidr, links);
@@ -84,6 +85,8 @@ impl Engine {
                 } else if foreign {
                     router.find_foreign_addresses(&mut self.shared, Some(cidr));
                 }
+                let concerns_foreign = before || router.addresses.is_foreign(cidr);
+                self.shared.no_accept.stale |= concerns_foreign && !router.conf.accept;
                 self.shared.dirty |= lost || foreign || router.conf.priority.is_owner();
             }
         }
@@ -142,6 +145,9 @@ impl Engine {
     /// Refreshes all instances if something has changed since the last time.
     pub(crate) fn refresh_if_dirty(&mut self, cx: &mut Cx<'_>) {
         while core::mem::take(&mut self.shared.dirty) {
+            if self.shared.no_accept.stale {
+                self.replace_no_accept(cx);
+            }
             self.refresh_instances(cx);
             self.with_lvs(|lvs, shared, _| lvs.addresses_changed(cx, shared));
             if core::mem::take(&mut self.shared.recheck_static_addresses) {

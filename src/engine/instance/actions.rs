@@ -129,7 +129,12 @@ impl Engine {
     fn apply(&mut self, cx: &mut Cx<'_>, pending: PendingAction) {
         let PendingAction { id, action, master } = pending;
         if let Action::Install = action {
-            self.shared.no_accept.ensure(cx, id, &self.routers);
+            let Shared {
+                interfaces,
+                no_accept,
+                ..
+            } = &mut self.shared;
+            no_accept.ensure(cx, id, &self.routers, interfaces);
         }
         let Some(router) = self.routers.get_mut(id) else {
             return;

@@ -5,12 +5,16 @@
 //! machine does not have never occurs. A takeover only has to ensure, before the addresses are set,
 //! that they are still in the table, because the whole ruleset may have been flushed. Forwarded
 //! packets do not pass these hooks.
+//!
+//! Left out is an address that another program has set: the router's own, by which it is reached.
 
 use crate::config::model::Nft;
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::instance::router::{Router, Routers};
 use crate::engine::kernel::addresses::reason;
+use crate::engine::kernel::interfaces::Interfaces;
+use crate::engine::shared::Shared;
 use crate::engine::system::error_text;
 use crate::log;
 use crate::netlink::Batch;
@@ -27,6 +31,8 @@ pub(crate) struct NoAccept {
     created: [bool; 2],
     /// Why the kernel refused them, as last logged.
     refused: Option<String>,
+    /// An address came from another program, or is its no longer: the tables must be created again.
+    pub(crate) stale: bool,
 }
 
 impl NoAccept {
@@ -37,25 +43,38 @@ impl NoAccept {
 
     /// Creates the tables that a configuration needs, each with its contents in one transaction,
     /// and removes the others.
-    pub(crate) fn replace(&mut self, cx: &mut Cx<'_>, nft: &Nft, routers: &[Router]) {
+    pub(crate) fn replace(
+        &mut self,
+        cx: &mut Cx<'_>,
+        nft: &Nft,
+        routers: &[Router],
+        links: &Interfaces,
+    ) {
         if self.nft != *nft {
             self.remove(cx);
             self.nft = nft.clone();
         }
-        self.create(cx, routers);
+        self.stale = false;
+        self.create(cx, routers, links);
     }
 
     /// Ensures that the instance's addresses are in the tables. To be called before they are set.
-    pub(crate) fn ensure(&mut self, cx: &mut Cx<'_>, id: InstanceId, routers: &Routers) {
+    pub(crate) fn ensure(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: InstanceId,
+        routers: &Routers,
+        links: &Interfaces,
+    ) {
         let Some(router) = routers.get(id).filter(|router| !router.conf.accept) else {
             return;
         };
-        let elements: Vec<Element<'_>> = elements(router).collect();
+        let elements: Vec<Element<'_>> = elements(router, links).collect();
         for (created, family) in self.created.into_iter().zip(FAMILIES) {
             if elements.iter().any(|one| Family::of(one.addr) == family)
                 && (!created || self.add(cx, family, &elements).is_err())
             {
-                return self.create(cx, routers);
+                return self.create(cx, routers, links);
             }
         }
     }
@@ -84,12 +103,12 @@ impl NoAccept {
         }
     }
 
-    fn create(&mut self, cx: &mut Cx<'_>, routers: &[Router]) {
+    fn create(&mut self, cx: &mut Cx<'_>, routers: &[Router], links: &Interfaces) {
         let before = self.refused.take();
         let elements: Vec<Element<'_>> = routers
             .iter()
             .filter(|router| !router.conf.accept)
-            .flat_map(elements)
+            .flat_map(|router| elements(router, links))
             .collect();
         for (nth, family) in FAMILIES.into_iter().enumerate() {
             let own = elements.iter().copied();
@@ -167,8 +186,13 @@ impl NoAccept {
 impl Engine {
     /// Creates the tables for the configured instances.
     pub(crate) fn replace_no_accept(&mut self, cx: &mut Cx<'_>) {
-        let nft = &self.shared.global.nft;
-        self.shared.no_accept.replace(cx, nft, &self.routers);
+        let Shared {
+            global,
+            interfaces,
+            no_accept,
+            ..
+        } = &mut self.shared;
+        no_accept.replace(cx, &global.nft, &self.routers, interfaces);
     }
 }
 
@@ -181,8 +205,9 @@ fn table(nft: &Nft, family: Family) -> Table<'_> {
     }
 }
 
-fn elements(router: &Router) -> impl Iterator<Item = Element<'_>> {
-    router.addresses.iter().map(|address| Element {
+fn elements<'a>(router: &'a Router, links: &Interfaces) -> impl Iterator<Item = Element<'a>> {
+    let own = router.addresses.except_foreign(links);
+    own.map(|address| Element {
         addr: address.cidr.addr,
         dev: &address.dev,
     })

@@ -5,6 +5,7 @@
 //! recorded before it is requested, unless the table of addresses has it already, until after it was
 //! removed. What the kernel then refuses with `EEXIST` is another program's.
 
+use crate::config::model::Address;
 use crate::engine::cx::Cx;
 use crate::engine::instance::state_record::StateRecords;
 use crate::engine::kernel::addresses::{
@@ -62,6 +63,19 @@ impl AddressSet {
     pub(crate) fn ours(&mut self) -> impl Iterator<Item = &mut Slot> {
         let all = self.slots.iter_mut().chain(&mut self.retired);
         all.filter(|slot| slot.record.is_some())
+    }
+
+    /// The addresses without those that another program has set.
+    pub(crate) fn except_foreign(&self, links: &Interfaces) -> impl Iterator<Item = &Address> {
+        let own =
+            |slot: &&Slot| slot.state != AddressState::Preexisting || slot.present(links).is_none();
+        self.slots.iter().filter(own).map(|slot| &slot.address)
+    }
+
+    /// Whether another program has set this address, or had.
+    pub(crate) fn is_foreign(&self, cidr: Cidr) -> bool {
+        let mut slots = self.slots.iter();
+        slots.any(|slot| slot.state == AddressState::Preexisting && slot.listed() == cidr)
     }
 
     /// Whether this address of an interface is ours.

@@ -27,6 +27,8 @@ pub(crate) const TESTS: &[Test] = &[
         flushed,
     )
     .keepalived_fails("adds to a table that is gone"),
+    Test::new("no_accept_leaves_the_routers_own_address_reachable", own)
+        .keepalived_fails("drops packets to it, and removes it"),
     Test::new("reload_switches_no_accept_without_a_gap", reloaded)
         .keepalived_fails("does not log the end of a reload"),
 ];
@@ -231,5 +233,28 @@ fn reloaded(ctx: &Ctx) -> Outcome {
     wait_until(SOON, "the new address", || s.router.has("10.0.0.101"));
     assert!(!answers_at(&s.client, "10.0.0.101"), "a new address");
     assert_eq!(s.run.log().matches("Entering MASTER").count(), 1);
+    Outcome::Passed
+}
+
+/// The owner reaches the router by an address that is also a virtual one.
+fn own(ctx: &Ctx) -> Outcome {
+    const OWN: &str = "10.0.0.1";
+    let conf = Conf::of(&[Inst::new(51, 200, "10.0.0.100/24")
+        .vip("10.0.0.1/24")
+        .line("no_accept")]);
+    let Stage { router, client, .. } = &stage(ctx, &conf, VIP);
+    let filtered = |address: &str| {
+        let rules = ruleset(router);
+        let mut words = rules.split(|c: char| !c.is_ascii_digit() && c != '.');
+        words.any(|word| word == address)
+    };
+    router.ip("address add 10.0.0.7/24 dev eth0");
+    assert!(answers_at(client, OWN) && !answers_at(client, VIP));
+    // Its program removes it: from then on it would be a virtual address like others.
+    router.ip("address del 10.0.0.1/24 dev eth0");
+    wait_until(SOON, "it is filtered before it is set", || filtered(OWN));
+    router.ip("address add 10.0.0.1/24 dev eth0");
+    wait_until(SOON, "it answers again", || answers_at(client, OWN));
+    assert!(!answers_at(client, VIP));
     Outcome::Passed
 }
