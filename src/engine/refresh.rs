@@ -131,6 +131,7 @@ impl Engine {
         let cx = &mut Cx::new(now, system);
         self.dump_interfaces(cx)?;
         self.find_foreign_addresses();
+        self.shared.no_accept.stale = true;
         self.recheck_everything();
         self.refresh_if_dirty(cx);
         Ok(())

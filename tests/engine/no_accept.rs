@@ -5,6 +5,7 @@ use vrrpd::config::model::{Config, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
 
 const VIP: &str = "192.0.2.100/32";
+const OTHER: &str = "192.0.2.101/32";
 
 fn no_accept_instance(vips: &[&str]) -> VrrpInstance {
     VrrpInstance {
@@ -150,4 +151,17 @@ fn reload_creates_and_removes_the_no_accept_table() {
     assert!(filter.is_some() && filter < new, "{log:?}");
     engine.reload(at(460), config(instance(7, 100, &[VIP])), &mut kernel);
     assert_eq!(kernel.ruleset, None);
+}
+
+/// Events were lost: the router's own address may have come back in the meantime.
+#[test]
+fn resync_creates_the_table_again() {
+    let mut kernel = eth0();
+    let mut engine = engine(vec![no_accept_instance(&[VIP, OTHER])]);
+    start(&mut engine, &mut kernel, at(0));
+    kernel.take_log();
+    kernel.add(2, OTHER);
+    engine.resync(at(10), &mut kernel).expect("a dump");
+    let log = kernel.take_log();
+    assert!(log.iter().any(|line| line.contains("filter")), "{log:?}");
 }
