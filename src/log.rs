@@ -1,5 +1,5 @@
-//! Macros with the names and arguments of crate `log`. Those add the position in the source code to
-//! every message, which no log line shows and which costs about 70 bytes at each call.
+//! Log macros with the names and arguments of those of crate `log`, but without the position in the
+//! source code, which no log line shows and which costs about 70 bytes at each call.
 //!
 //! ```text
 //! use crate::log;

@@ -732,7 +732,7 @@ fn example_configurations_have_no_diagnostics() {
             ),
         }
         assert!(!loaded.config.instances.is_empty(), "{}", path.display());
-        // Whoever tries an example on a router must not share its own address with another one.
+        // A router on which an example is tried must not share its own address with another one.
         let instances = loaded.config.instances.iter();
         for vip in instances.flat_map(|instance| &instance.vips) {
             let address = vip.cidr.addr.to_string();

@@ -48,7 +48,7 @@ pub trait Host {
         None
     }
 
-    /// What the configuration was converted from; `None`: it is as the user wrote it.
+    /// The text that the configuration was converted from; `None`: it is as the user wrote it.
     #[cfg(feature = "uci")]
     fn origin(&self) -> Option<Box<super::source::Origin>> {
         None

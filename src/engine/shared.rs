@@ -102,7 +102,7 @@ impl Shared {
         }
     }
 
-    /// What is known about addresses in the kernel.
+    /// The interfaces, and the records of addresses in the state file.
     pub(crate) fn known(&mut self) -> Known<'_> {
         Known {
             links: &self.interfaces,

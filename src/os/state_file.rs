@@ -82,9 +82,7 @@ impl StateFile {
         if let Some(Open { file, .. }) = &mut self.0 {
             let _ = file.rewind();
         }
-        let now = clock::uptime();
-        let is_fresh = |sent, grace| sent <= now && now.saturating_sub(sent) < grace;
-        state_record::records(&bytes).any(|record| is_fresh(record.sent, record.grace))
+        state_record::may_resume(&bytes, clock::uptime())
     }
 
     /// Writes at an offset behind the header.

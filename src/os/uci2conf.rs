@@ -25,7 +25,7 @@ const USAGE: &str = "usage: vrrpd uci2conf [FILE|-] [-o FILE | --check]";
 /// Number of bytes read from standard input: more than `uci::convert` accepts.
 const MAX_INPUT: u64 = 5 << 20;
 
-/// What the command did, or is to be done.
+/// Result of the command.
 #[derive(Debug)]
 pub enum Done {
     /// Text to print.

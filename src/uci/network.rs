@@ -5,7 +5,7 @@ use super::parse::{self, Section};
 use crate::config::diag::{Diags, Severity};
 use crate::config::source::Sources;
 
-/// How many references from network to network (`@lan`) are followed.
+/// Maximum number of references from network to network (`@lan`) that are followed.
 const MAX_ALIASES: usize = 8;
 
 /// The options whose value is a device, each with its type of section.

@@ -43,7 +43,7 @@ pub fn resume_listen_time(interval: Duration, left: Duration) -> Duration {
     interval.min(resume_listen_limit(interval, left))
 }
 
-/// How long to listen at most: until a quarter of an interval before a peer may take over.
+/// The longest time to listen: until a quarter of an interval before a peer may take over.
 #[must_use]
 pub fn resume_listen_limit(interval: Duration, left: Duration) -> Duration {
     left.saturating_sub(interval.checked_div(4).unwrap_or_default())

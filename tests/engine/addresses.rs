@@ -1,5 +1,5 @@
-//! Whose an address is: one of another program that equals a virtual address is never removed, and
-//! one of a killed daemon always is.
+//! Addresses of vrrpd and of others: one of another program that equals a virtual address is never
+//! removed, and one that a killed daemon has left always is.
 
 use std::time::Duration;
 
@@ -312,7 +312,7 @@ fn static_address_of_another_program_stays_and_one_of_a_killed_daemon_goes() {
     }
 }
 
-/// What a killed process leaves at each moment of its life.
+/// Addresses and state file at each moment at which the process may be killed.
 fn moments(mut kernel: Kernel) -> Vec<Moment> {
     kernel.moments = Some(Vec::new());
     kernel.add(2, OTHER);

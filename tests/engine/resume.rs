@@ -136,7 +136,7 @@ fn respawned(one: &VrrpInstance, reading: u64, opening: u64) -> Option<u128> {
     Some(again.since(sent).as_millis())
 }
 
-/// How long a start may take: until three intervals have passed since the last advert, and then as
+/// A start may take time until three intervals have passed since the last advert, and then as
 /// long as the skew of the peers.
 #[test]
 fn master_respawned_after_a_second_resumes_unless_its_start_takes_another() {

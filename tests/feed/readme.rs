@@ -105,7 +105,7 @@ fn the_first_configuration_is_accepted() {
     }
     // Not what a router has from the factory.
     assert!(!conf.contains("192.168.1.1/"), "{conf}");
-    // All that clients are told is that address.
+    // DHCP gives clients that address only.
     for option in text
         .lines()
         .filter_map(|line| line.split_once("dhcp_option='"))

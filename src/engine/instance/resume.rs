@@ -11,7 +11,7 @@
 //! Addresses, routes and interfaces of an instance that may continue are left in the kernel at
 //! startup, and removed as leftovers if it does not. A sync group continues as a whole or not at
 //! all. Addresses of the previous process are those that the kernel marks as ours; before Linux 5.18
-//! those that the file says it had set. Such that are no longer configured are removed, and virtual
+//! those that the file says it had set. Those no longer configured are removed, and virtual
 //! interfaces if they still have the Ethernet address that they had.
 
 use core::time::Duration;
@@ -251,11 +251,11 @@ impl Router {
         }
         let end = record.sent.saturating_add(record.grace);
         // Peers are probably configured like this router: with `nopreempt`, of any priority.
-        let skew = match self.conf.nopreempt {
-            true => Duration::ZERO,
-            false => vrrp::lower_peers_skew(record.grace, record.priority),
+        let until = match self.conf.nopreempt {
+            true => end,
+            false => record.peers_take_over(),
         };
-        let until = end.saturating_add(skew).saturating_sub(uptime);
+        let until = until.saturating_sub(uptime);
         // A record from the future is not ours.
         if until.is_zero() || record.sent > uptime {
             return Err(Some("a peer may have taken over in the meantime"));

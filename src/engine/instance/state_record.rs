@@ -19,6 +19,7 @@ use core::time::Duration;
 
 use crate::engine::cx::Cx;
 use crate::types::{Cidr, Family, IfIndex, IfName, InstanceId, Mac, Priority};
+use crate::vrrp;
 
 /// Length of a record in bytes; divides the page size.
 const LEN: usize = 64;
@@ -55,6 +56,12 @@ pub struct Record {
 }
 
 impl Record {
+    /// From when on, since boot, a peer of lower priority may have taken over.
+    pub(crate) fn peers_take_over(&self) -> Duration {
+        let skew = vrrp::lower_peers_skew(self.grace, self.priority);
+        self.sent.saturating_add(self.grace).saturating_add(skew)
+    }
+
     /// The record as bytes.
     #[must_use]
     pub fn encode(&self) -> [u8; LEN] {
@@ -105,6 +112,13 @@ impl Record {
 /// All valid records of masters.
 pub fn records(bytes: &[u8]) -> impl Iterator<Item = Record> + '_ {
     bytes.chunks_exact(LEN).filter_map(Record::decode)
+}
+
+/// Whether an instance was master so recently, before `uptime`, that no peer of lower priority has
+/// taken over.
+#[must_use]
+pub fn may_resume(bytes: &[u8], uptime: Duration) -> bool {
+    records(bytes).any(|record| record.sent <= uptime && uptime < record.peers_take_over())
 }
 
 /// All valid records of addresses.

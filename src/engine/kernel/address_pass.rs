@@ -25,7 +25,7 @@ use crate::types::errno::{EEXIST, ENODEV};
 const RETIRE: Duration = Duration::from_micros(200);
 /// Addresses looked at in one step.
 const SCAN: usize = 1024;
-/// How long another program may leave out an address of its own until it counts as removed. netifd
+/// An address of another program counts as removed when it has been missing for this time. netifd
 /// sets it again when its network is restarted; if we had set it meanwhile, it would be ours.
 const FOREIGN_RETURNS: Duration = Duration::from_secs(10);
 
@@ -153,8 +153,9 @@ impl AddressSet {
     }
 
     /// Requests the next addresses that are missing according to `links`. Returns how many
-    /// addresses are left. They are recorded as ours before: a killed process leaves no address
-    /// that nobody owns. What exists is not recorded before the kernel has said that it does not.
+    /// addresses are left. They are recorded as ours before the request, so that the next process
+    /// removes them if this one is killed. An address that exists already is recorded only when the
+    /// kernel has accepted the request.
     fn install_some(
         &mut self,
         cx: &mut Cx<'_>,

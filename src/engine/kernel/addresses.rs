@@ -104,7 +104,7 @@ impl Slot {
         ours.then_some(link.index)
     }
 
-    /// The address in the kernel, whoever has set it.
+    /// The address in the kernel, of this program or another one.
     pub(super) fn present<'a>(&self, links: &'a Interfaces) -> Option<&'a Present> {
         let link = links.by_name(&self.address.dev)?;
         link.addrs.get(&self.listed())

@@ -1,5 +1,5 @@
-//! Whose an address is: that of another program is never removed, also if it equals a configured one,
-//! and that of a killed process always is.
+//! Addresses of this program and of others: one of another program is never removed, also if it
+//! equals a configured one, and one that a killed process has left always is.
 //!
 //! Ours are marked (`IFA_PROTO`, since Linux 5.18). On older kernels the state file decides: each is
 //! recorded before it is requested, unless the table of addresses has it already, until after it was
@@ -59,7 +59,7 @@ impl Outcome {
 }
 
 impl AddressSet {
-    /// Those that were set by this process or a former one.
+    /// The addresses that this process or a former one has set.
     pub(crate) fn ours(&mut self) -> impl Iterator<Item = &mut Slot> {
         let all = self.slots.iter_mut().chain(&mut self.retired);
         all.filter(|slot| slot.record.is_some())

@@ -233,7 +233,7 @@ pub(super) fn stopped(ctx: &Ctx) -> Outcome {
     assert_eq!(procd.settle(), ["/etc/init.d/vrrpd reload"]);
     wait_until(SOON, "the service is gone", || !procd.is_registered());
     assert!(!node.has("10.0.0.100") && procd.pid().is_none());
-    // A service that nobody has started is not started by a reload either.
+    // A reload does not start a service that was not started.
     router.init("reload");
     assert!(!procd.is_registered());
 
