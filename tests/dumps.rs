@@ -20,7 +20,7 @@ use vrrpd::config;
 use vrrpd::config::model::{Config, Tracked};
 use vrrpd::ctl::{
     self, Clock, File, Group, InstallStatus, Instance, Interface, JsonVersion, ManagedItem,
-    Missing, PriorityPart, Process, Script, ScriptState, Snapshot, Transition,
+    Missing, Page, PriorityPart, Process, Script, ScriptState, Snapshot, Transition,
 };
 use vrrpd::types::{
     Centis, Cidr, IfName, Instant, Mac, MasterInfo, Priority, VrrpCounters, VrrpState,
@@ -188,6 +188,7 @@ fn snapshot(config: &Config) -> Snapshot<'_> {
     Snapshot {
         clock: clock(),
         global: &config.global,
+        page: Page::default(),
         instances: (0..config.instances.len())
             .map(|nth| instance(config, nth))
             .collect(),
@@ -318,6 +319,7 @@ fn empty_snapshot(config: &Config) -> Snapshot<'_> {
     Snapshot {
         clock: clock(),
         global: &config.global,
+        page: Page::default(),
         instances: Vec::new(),
         groups: Vec::new(),
         scripts: Vec::new(),

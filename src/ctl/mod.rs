@@ -37,6 +37,7 @@ mod routes;
 mod snapshot;
 mod stats;
 mod tracked;
+mod view;
 
 pub use clock::Clock;
 pub use data::data;
@@ -48,6 +49,7 @@ pub use snapshot::{
     Process, Script, ScriptState, Server, Service, Snapshot, Traffic, Transition,
 };
 pub use stats::stats;
+pub use view::{Objects, Output, Page, Section, Style, Sums, View, render};
 
 /// Shown instead of a password.
 const SECRET: &str = "********";

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use super::Clock;
+use super::{Clock, Page};
 use crate::config::model::lvs::{self, RealServer, VirtualServer};
 use crate::config::model::{self, Global, SyncGroup, Track, TrackFile, TrackProcess, VrrpInstance};
 use crate::types::ipvs::{self, Connections};
@@ -17,6 +17,8 @@ pub struct Snapshot<'a> {
     pub clock: Clock,
     /// Settings of the process.
     pub global: &'a Global,
+    /// Which of the instances, or of the virtual servers, it has.
+    pub page: Page,
     /// `vrrp_instance` blocks.
     pub instances: Vec<Instance<'a>>,
     /// `vrrp_sync_group` blocks.

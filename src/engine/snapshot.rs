@@ -1,11 +1,13 @@
 //! Fills [`ctl::Snapshot`]: translates what the engine's parts know into plain values.
 //!
-//! Allocates without limit, so `os/dumps.rs` calls it in a child process.
+//! A complete one allocates without limit, so `os/dumps.rs` asks for it in a child process. The
+//! control socket is answered from pages.
 
+use core::ops::Range;
 use std::io;
 
 use crate::config::model::{Address, Global};
-use crate::ctl::{self, Clock, InstallStatus, ManagedItem, Snapshot};
+use crate::ctl::{self, Clock, InstallStatus, ManagedItem, Objects, Page, Snapshot};
 use crate::engine::Engine;
 use crate::engine::instance::router::{Readiness, Router};
 use crate::engine::kernel::addresses::{AddressSet, AddressState};
@@ -19,13 +21,63 @@ impl Engine {
     /// than the engine's own, if this is a child.
     #[must_use]
     pub fn snapshot(&self, clock: Clock, kernel: Option<&mut dyn System>) -> Snapshot<'_> {
+        Snapshot {
+            services: self.services(0..usize::MAX, kernel),
+            instances: self.routers.iter().map(|one| self.instance(one)).collect(),
+            interfaces: self.interfaces(),
+            ..self.shared_state(clock)
+        }
+    }
+
+    /// Some of the objects, and with [`Objects::None`] what belongs to none of them. Without
+    /// interfaces and traffic.
+    #[must_use]
+    pub fn page(&self, clock: Clock, objects: Objects, wanted: Range<usize>) -> Snapshot<'_> {
+        let page = Page {
+            first: wanted.start,
+            total: self.count(objects),
+        };
+        match objects {
+            Objects::None => self.shared_state(clock),
+            Objects::Instances => {
+                let routers = self.routers.iter();
+                let some = routers.skip(wanted.start).take(wanted.len());
+                Snapshot {
+                    page,
+                    instances: some.map(|one| self.instance(one)).collect(),
+                    ..self.no_state(clock)
+                }
+            }
+            Objects::Services => Snapshot {
+                page,
+                services: self.services(wanted, None),
+                ..self.no_state(clock)
+            },
+        }
+    }
+
+    /// How many objects all pages have.
+    pub(crate) fn count(&self, objects: Objects) -> usize {
+        match objects {
+            Objects::None => 0,
+            Objects::Instances => self.routers.len(),
+            Objects::Services => self.lvs.as_ref().map_or(0, |lvs| lvs.services()),
+        }
+    }
+
+    fn services(
+        &self,
+        wanted: Range<usize>,
+        kernel: Option<&mut dyn System>,
+    ) -> Vec<ctl::Service<'_>> {
         let lvs = self.lvs.as_ref();
+        lvs.map_or(Vec::new(), |lvs| lvs.snapshot(wanted, kernel))
+    }
+
+    /// What belongs to no instance and no virtual server, without interfaces.
+    fn shared_state(&self, clock: Clock) -> Snapshot<'_> {
         let files = self.shared.tracking.show_files();
         Snapshot {
-            services: lvs.map_or(Vec::new(), |lvs| lvs.snapshot(kernel)),
-            clock,
-            global: &self.shared.global,
-            instances: self.routers.iter().map(|one| self.instance(one)).collect(),
             groups: self.groups.iter().map(group).collect(),
             scripts: self.shared.tracking.show_scripts().collect(),
             files: files
@@ -35,7 +87,28 @@ impl Engine {
             addresses: items(&self.statics).collect(),
             routes: self.static_routes.routes().map(item).collect(),
             rules: self.static_routes.rules().map(item).collect(),
-            interfaces: self.interfaces(),
+            ..self.no_state(clock)
+        }
+    }
+
+    fn no_state(&self, clock: Clock) -> Snapshot<'_> {
+        Snapshot {
+            clock,
+            global: &self.shared.global,
+            page: Page {
+                first: 0,
+                total: self.routers.len(),
+            },
+            instances: Vec::new(),
+            groups: Vec::new(),
+            scripts: Vec::new(),
+            files: Vec::new(),
+            processes: Vec::new(),
+            addresses: Vec::new(),
+            routes: Vec::new(),
+            rules: Vec::new(),
+            interfaces: Vec::new(),
+            services: Vec::new(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use core::fmt::Debug;
 use core::net::IpAddr;
+use core::ops::Range;
 
 use crate::config::model::{self, Fifo};
 use crate::ctl;
@@ -75,8 +76,15 @@ pub(crate) trait VirtualServices: Debug {
     /// The child process of a check has exceeded its time limit and was sent SIGTERM.
     fn check_child_overdue(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, check: usize);
 
-    /// State for dumps. `system`: to read the kernel's counters.
-    fn snapshot(&self, system: Option<&mut dyn System>) -> Vec<ctl::Service<'_>>;
+    /// Number of virtual servers.
+    fn services(&self) -> usize;
+
+    /// State of some virtual servers. `system`: to read the kernel's counters.
+    fn snapshot(
+        &self,
+        wanted: Range<usize>,
+        system: Option<&mut dyn System>,
+    ) -> Vec<ctl::Service<'_>>;
 }
 
 /// `None`: this build has no virtual servers.

@@ -16,6 +16,7 @@ mod notify;
 mod snapshot;
 
 use core::net::IpAddr;
+use core::ops::Range;
 
 use crate::check::SocketEvent;
 use crate::config::model::{self, Fifo};
@@ -242,7 +243,15 @@ impl VirtualServices for Lvs {
         self.finish_check(cx, shared, change);
     }
 
-    fn snapshot(&self, system: Option<&mut dyn System>) -> Vec<ctl::Service<'_>> {
-        self.service_snapshots(system)
+    fn services(&self) -> usize {
+        self.conf.virtual_servers.len()
+    }
+
+    fn snapshot(
+        &self,
+        wanted: Range<usize>,
+        system: Option<&mut dyn System>,
+    ) -> Vec<ctl::Service<'_>> {
+        self.service_snapshots(wanted, system)
     }
 }

@@ -1,5 +1,7 @@
 //! State of virtual servers for dumps.
 
+use core::ops::Range;
+
 use crate::config::model::lvs::{RealServer, VirtualServer};
 use crate::ctl::{self, Traffic};
 use crate::engine::lvs::Lvs;
@@ -12,11 +14,14 @@ impl Lvs {
     /// `system`: to read the kernel's counters.
     pub(super) fn service_snapshots(
         &self,
+        wanted: Range<usize>,
         system: Option<&mut dyn System>,
     ) -> Vec<ctl::Service<'_>> {
         let stats = system.map_or(Vec::new(), |system| self.ipvs.read_stats(system));
-        let mut all = Vec::with_capacity(self.conf.virtual_servers.len());
-        for (index, conf) in self.conf.virtual_servers.iter().enumerate() {
+        let all = self.conf.virtual_servers.iter().enumerate();
+        let some = all.skip(wanted.start).take(wanted.len());
+        let mut all = Vec::with_capacity(some.len());
+        for (index, conf) in some {
             if let Some(state) = self.servers.get(index) {
                 let suspended = self.suspended.get(index) == Some(&true);
                 all.push(service(conf, state, suspended, &stats));
