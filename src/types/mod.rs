@@ -27,4 +27,6 @@ pub use strictness::Strictness;
 pub use subsystems::Subsystems;
 pub use time::Instant;
 pub use umask::umask;
-pub use vrrp::{MasterInfo, VrrpCounters, VrrpState};
+pub use vrrp::{
+    BackupOutlook, Heard, MasterInfo, MasterOutlook, Outlook, TimerKind, VrrpCounters, VrrpState,
+};

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::net::IpAddr;
 
-use super::{Centis, Priority};
+use super::{Centis, Instant, Priority};
 
 /// State of a virtual router (RFC 9568 §6.4), plus keepalived's FAULT. The numbers are
 /// keepalived's, as in its JSON.
@@ -48,6 +48,76 @@ pub struct MasterInfo {
     pub priority: Priority,
     /// Its advertisement interval.
     pub interval: Centis,
+}
+
+/// An accepted advert of another router.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Heard {
+    /// Its sender; priority 0 if it resigned.
+    pub master: MasterInfo,
+    /// When it was received.
+    pub at: Instant,
+}
+
+/// What an instance waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outlook {
+    /// Nothing that a timer brings: INIT or FAULT.
+    Nothing,
+    /// INIT: it becomes MASTER again unless another master is heard before.
+    Resuming {
+        /// When.
+        at: Instant,
+    },
+    /// BACKUP.
+    Backup(BackupOutlook),
+    /// MASTER.
+    Master(MasterOutlook),
+}
+
+/// What an instance in BACKUP waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BackupOutlook {
+    /// Purpose of the timer.
+    pub timer: TimerKind,
+    /// When the timer was started; in the future during the startup delay.
+    pub armed_at: Instant,
+    /// When it takes over unless something happens before.
+    pub down_at: Instant,
+    /// `preempt_delay`: when it takes over from the master of lower priority.
+    pub preempt_at: Option<Instant>,
+    /// It is about to take over from a master of lower priority.
+    pub preempting: bool,
+    /// The advert interval from which the timer is computed.
+    pub interval: Centis,
+}
+
+/// What an instance in MASTER waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MasterOutlook {
+    /// When the next advert is due.
+    pub advert_at: Instant,
+    /// After a suspension of the machine: it sends nothing until then.
+    pub listening: bool,
+    /// Another address owner with a lower address advertises, to which it yields if that stays.
+    pub rival: bool,
+}
+
+/// Purpose of the timer of BACKUP.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TimerKind {
+    /// End of the startup delay; an address owner takes over then.
+    StartupDelay,
+    /// One interval and the smallest skew: `state MASTER`, or an address owner after a fault.
+    OneInterval,
+    /// Active_Down_Interval.
+    Down,
+    /// Skew_Time: the master resigned.
+    Skew,
+    /// One interval and skew: the previous timer was served late.
+    LateListen,
+    /// One interval: the takeover is pending until the sync group agrees.
+    GroupRetry,
 }
 
 /// Counters of one instance, under the names of keepalived's statistics (`keepalived.stats`, JSON

@@ -28,24 +28,7 @@ use core::time::Duration;
 use super::group::MemberState;
 use super::instance::{Actions, Instance, State};
 use super::{Action, Notice, Reason, Received, timers};
-use crate::types::{Centis, Instant, MasterInfo, Priority, Version};
-
-/// Purpose of the timer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum TimerKind {
-    /// End of the startup delay; an address owner takes over then.
-    StartupDelay,
-    /// One interval and the smallest skew: `state MASTER`, or an address owner after a fault.
-    OneInterval,
-    /// Active_Down_Interval.
-    Down,
-    /// Skew_Time: the master resigned.
-    Skew,
-    /// One interval and skew: the previous timer was served late.
-    LateListen,
-    /// One interval: the takeover is pending until the sync group agrees.
-    GroupRetry,
-}
+use crate::types::{BackupOutlook, Centis, Instant, MasterInfo, Priority, TimerKind, Version};
 
 /// A takeover that waits for the sync group.
 #[derive(Clone, Copy, Debug)]
@@ -130,6 +113,17 @@ impl Backup {
         }
     }
 
+    pub(super) fn outlook(&self) -> BackupOutlook {
+        BackupOutlook {
+            timer: self.timer,
+            armed_at: self.armed_at,
+            down_at: self.down_at,
+            preempt_at: self.preempt.map(|preempt| preempt.at),
+            preempting: self.lower_prio_heard || self.preempt.is_some() || self.preempting(),
+            interval: self.interval,
+        }
+    }
+
     fn preempting(&self) -> bool {
         self.pending.is_some_and(|pending| pending.preempt)
     }
@@ -172,7 +166,7 @@ impl Instance {
         self.timer_interval().duration()
     }
 
-    fn timer_interval(&self) -> Centis {
+    pub(super) fn timer_interval(&self) -> Centis {
         match &self.state {
             State::Backup(backup) => backup.interval,
             State::Init | State::Resuming(_) | State::Fault | State::Master(_) => {

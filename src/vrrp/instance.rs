@@ -14,14 +14,15 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use super::auth::SequenceState;
-use super::backup::{Backup, TimerKind};
+use super::backup::Backup;
 use super::counters::bump;
 use super::group::MemberState;
 use super::master::Master;
-use super::reception::{self, AddressSet, Condition, Senders};
+use super::reception::{self, AddressSet};
 use super::resume::Resume;
+use super::senders::{Condition, Senders};
 use super::{Action, Burst, Event, Notice, Params, Reason, Received, Reject};
-use crate::types::{Instant, MasterInfo, Priority, VrrpCounters, VrrpState};
+use crate::types::{Heard, Instant, MasterInfo, Priority, TimerKind, VrrpCounters, VrrpState};
 
 /// Actions of one event, in order.
 pub type Actions = heapless::Vec<Action, 16>;
@@ -44,8 +45,8 @@ pub struct Instance {
     pub(super) sequences: SequenceState,
     pub(super) addresses: AddressSet,
     pub(super) senders: Senders,
-    /// Sender of the last accepted advert, for `skip_check_adv_addr`.
-    last_sender: Option<IpAddr>,
+    /// The last accepted advert of another router.
+    pub(super) heard: Option<Heard>,
     pub(super) counters: VrrpCounters,
 }
 
@@ -82,7 +83,7 @@ impl Instance {
             addresses: AddressSet::new(&params.addresses),
             sequences: SequenceState::new(&params),
             senders: Senders::new(params.advert_int),
-            last_sender: None,
+            heard: None,
             counters: VrrpCounters::default(),
             params,
         }
@@ -353,7 +354,10 @@ impl Instance {
             return;
         }
         self.compare_addresses(now, received, out);
-        self.last_sender = Some(received.from);
+        self.heard = Some(Heard {
+            master: self.master_info(received),
+            at: now,
+        });
         if received.advert.priority == Priority::RESIGN {
             bump(&mut self.counters.pri_zero_rcvd);
         }
@@ -414,7 +418,8 @@ impl Instance {
     /// after the other.
     fn compare_addresses(&mut self, now: Instant, received: &Received<'_>, out: &mut Actions) {
         let from = received.from;
-        let known = self.params.skip_check_adv_addr && self.last_sender == Some(from);
+        let last = self.heard.map(|heard| heard.master.addr);
+        let known = self.params.skip_check_adv_addr && last == Some(from);
         if known || self.addresses.same(received.advert.addresses.iter()) {
             return;
         }

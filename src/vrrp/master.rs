@@ -17,12 +17,11 @@
 
 use core::time::Duration;
 
-use super::backup::TimerKind;
 use super::election::{self, Claim, Contest};
 use super::instance::{Actions, Instance, Release, State};
-use super::reception::Condition;
+use super::senders::Condition;
 use super::{Action, Burst, Notice, Params, Reason, Received, group, timers};
-use crate::types::{Centis, Instant, MasterInfo, Priority};
+use crate::types::{Centis, Instant, MasterInfo, MasterOutlook, Priority, TimerKind};
 use crate::wire::vrrp::Auth;
 
 #[derive(Debug)]
@@ -58,6 +57,14 @@ impl Master {
             listening: false,
             no_reply_until: now,
             rival: None,
+        }
+    }
+
+    pub(super) fn outlook(&self) -> MasterOutlook {
+        MasterOutlook {
+            advert_at: self.advert_at,
+            listening: self.listening,
+            rival: self.rival.is_some(),
         }
     }
 
@@ -209,7 +216,7 @@ impl Instance {
             Contest::Won => {
                 if self
                     .senders
-                    .notice(now, from, Condition::LowerPriorityMaster)
+                    .notice(now, from, Condition::LowerPriorityMaster(theirs))
                 {
                     let priority = theirs;
                     let notice = Notice::LowerPriorityMaster { from, priority };

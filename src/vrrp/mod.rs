@@ -90,11 +90,13 @@ pub mod garp;
 pub mod group;
 mod instance;
 mod master;
+mod outlook;
 mod params;
 pub mod priority;
 mod reception;
 mod reload;
 mod resume;
+mod senders;
 #[cfg(test)]
 mod tests;
 mod timers;

@@ -4,10 +4,9 @@
 //! neither brings a takeover closer than the new settings say nor postpones it.
 
 use super::Params;
-use super::backup::TimerKind;
 use super::instance::{Instance, State};
 use super::reception::AddressSet;
-use crate::types::{Instant, Priority};
+use crate::types::{Instant, Priority, TimerKind};
 
 impl Instance {
     pub(super) fn on_params(&mut self, now: Instant, params: &Params, effective: Priority) {

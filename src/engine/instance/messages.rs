@@ -271,76 +271,64 @@ pub(crate) fn log_notice(router: &mut Router, now: Instant, notice: Notice) -> b
     if suppressed > 0 {
         log::warn!(target: "vrrp", "({name}) {suppressed} similar messages suppressed");
     }
-    match notice {
-        Notice::Rejected { .. }
-        | Notice::Accepted { .. }
-        | Notice::Tolerated { .. }
-        | Notice::AddressesDiffer { .. } => log_peer(router, notice),
-        Notice::IntervalAdopted { from, theirs } => log::info!(
-            target: "vrrp",
-            "({name}) master {from} advertises every {theirs}, ours is {}: using the master's",
-            router.conf.advert_int
-        ),
-        Notice::LowerPriorityMaster { from, priority } => log::info!(
-            target: "vrrp",
-            "({name}) Received advert from {from} with lower priority {priority}, ours {}, \
-             forcing new election",
-            router.machine.effective_priority()
-        ),
-        Notice::SameAddress { from } => log::warn!(
-            target: "vrrp",
-            "({name}) {from} sends adverts with our own priority and address: is the same \
-             address configured on two routers?"
-        ),
-        Notice::SilenceWithLoss => log::warn!(
-            target: "vrrp",
-            "({name}) no advert within the down interval, but the receive buffer overflowed; \
-             listening for one more before taking over"
-        ),
+    let level = match notice {
         Notice::HeldByGroup => return true,
-        Notice::TwoOwners { from } => log::warn!(
-            target: "vrrp",
-            "({name}) {from} also claims to own the addresses (priority 255): only one router \
-             may have priority 255"
-        ),
-    }
+        Notice::IntervalAdopted { .. }
+        | Notice::LowerPriorityMaster { .. }
+        | Notice::Accepted { .. } => Level::Info,
+        Notice::SameAddress { .. }
+        | Notice::SilenceWithLoss
+        | Notice::TwoOwners { .. }
+        | Notice::Rejected { .. }
+        | Notice::Tolerated { .. }
+        | Notice::AddressesDiffer { .. } => Level::Warn,
+    };
+    log::log!(target: "vrrp", level, "({name}) {}", notice_text(router, notice));
     false
 }
 
-/// Logs whether and why the adverts of a peer are accepted.
-fn log_peer(router: &Router, notice: Notice) {
+/// A notice in words.
+pub(crate) fn notice_text(router: &Router, notice: Notice) -> String {
     let conf = &router.conf;
-    let name = &conf.name;
     match notice {
-        Notice::Rejected { from, why } => log::warn!(
-            target: "vrrp",
-            "({name}) ignoring adverts from {from}: {}",
-            reject_text(router, why)
-        ),
-        Notice::Accepted { from } => {
-            log::info!(target: "vrrp", "({name}) accepting adverts from {from} again");
+        Notice::Rejected { from, why } => {
+            format!("ignoring adverts from {from}: {}", reject_text(router, why))
         }
-        Notice::Tolerated { from, error } => log::warn!(
-            target: "vrrp",
-            "({name}) adverts from {from} would be ignored without mode {}: {}",
+        Notice::Accepted { from } => format!("accepting adverts from {from} again"),
+        Notice::Tolerated { from, error } => format!(
+            "adverts from {from} would be ignored without mode {}: {}",
             match &conf.auth {
                 Auth::Hmac(hmac) if hmac.mode == HmacMode::ReceiveOnly => "receive-only",
                 Auth::None | Auth::Pass(_) | Auth::Ah(_) | Auth::Hmac(_) => "permissive",
             },
             auth::signature_error_text(error)
         ),
-        Notice::AddressesDiffer { from } => log::warn!(
-            target: "vrrp",
-            "({name}) {from} advertises other addresses than ours ({}); accepted, but check \
+        Notice::AddressesDiffer { from } => format!(
+            "{from} advertises other addresses than ours ({}); accepted, but check \
              virtual_ipaddress on both routers",
             list(&router.vips)
         ),
-        Notice::IntervalAdopted { .. }
-        | Notice::LowerPriorityMaster { .. }
-        | Notice::SameAddress { .. }
-        | Notice::SilenceWithLoss
-        | Notice::HeldByGroup
-        | Notice::TwoOwners { .. } => {}
+        Notice::IntervalAdopted { from, theirs } => format!(
+            "master {from} advertises every {theirs}, ours is {}: using the master's",
+            conf.advert_int
+        ),
+        Notice::LowerPriorityMaster { from, priority } => format!(
+            "Received advert from {from} with lower priority {priority}, ours {}, \
+             forcing new election",
+            router.machine.effective_priority()
+        ),
+        Notice::SameAddress { from } => format!(
+            "{from} sends adverts with our own priority and address: is the same \
+             address configured on two routers?"
+        ),
+        Notice::SilenceWithLoss => "no advert within the down interval, but the receive buffer \
+                                    overflowed; listening for one more before taking over"
+            .into(),
+        Notice::HeldByGroup => "held back by its sync group".into(),
+        Notice::TwoOwners { from } => format!(
+            "{from} also claims to own the addresses (priority 255): only one router \
+             may have priority 255"
+        ),
     }
 }
 
