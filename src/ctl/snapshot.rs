@@ -7,7 +7,9 @@ use super::{Clock, Page};
 use crate::config::model::lvs::{self, RealServer, VirtualServer};
 use crate::config::model::{self, Global, SyncGroup, Track, TrackFile, TrackProcess, VrrpInstance};
 use crate::types::ipvs::{self, Connections};
-use crate::types::{Cidr, IfName, Instant, Mac, MasterInfo, Priority, VrrpCounters, VrrpState};
+use crate::types::{
+    Cidr, DaemonCounters, IfName, Instant, Mac, MasterInfo, Priority, VrrpCounters, VrrpState,
+};
 
 /// The state of the daemon. Instances, groups, scripts, files and processes are in the
 /// configuration's order, so that its indexes apply.
@@ -17,6 +19,8 @@ pub struct Snapshot<'a> {
     pub clock: Clock,
     /// Settings of the process.
     pub global: &'a Global,
+    /// What the process counts.
+    pub counters: &'a DaemonCounters,
     /// Which of the instances, or of the virtual servers, it has.
     pub page: Page,
     /// `vrrp_instance` blocks.

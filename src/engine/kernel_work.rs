@@ -86,6 +86,8 @@ impl Router {
             self.address_step(cx, shared);
         } else if let Some(outcome) = self.routes.step(cx, &shared.interfaces) {
             messages::report_routes(format_args!("({})", self.conf.name), &outcome);
+            let counters = &mut shared.counters.routes;
+            counters.add(outcome.restored, outcome.refused);
         }
         if !self.is_busy() && !self.addresses.wanted {
             self.schedule_vmacs_down(cx, shared);
@@ -98,11 +100,13 @@ impl Router {
         let Shared {
             interfaces,
             state_records,
+            counters,
             ..
         } = shared;
         let outcome = self.addresses.step(cx, interfaces, state_records);
         if let Some(outcome) = outcome {
             messages::report_addresses(format_args!("({})", self.conf.name), &outcome);
+            counters.addresses.add(outcome.restored, outcome.refused);
             let added = outcome.announce_added && outcome.added > 0;
             let restored = outcome.restored > 0 && is_announced(outcome.repairs);
             if (restored || added) && self.machine.state() == VrrpState::Master {

@@ -227,6 +227,9 @@ impl Engine {
         for _ in 0..TimerKey::count(self.routers.len()) {
             match self.shared.timers.first() {
                 Some((at, key)) if at <= now => {
+                    if TimerKey::instance(key).is_some() {
+                        self.shared.counters.lateness.record(now.since(at));
+                    }
                     self.expire_timer(cx, key);
                     self.shared.timers.postpone(key, now);
                 }

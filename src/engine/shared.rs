@@ -18,7 +18,7 @@ use crate::engine::slice::Slice;
 use crate::engine::timers::{TimerKey, Timers};
 use crate::engine::tracking::Tracking;
 use crate::netlink::Batch;
-use crate::types::Instant;
+use crate::types::{DaemonCounters, Instant};
 
 /// Largest packet: an IPv6 advert of 255 addresses with its IP header and signature.
 const PACKET_BUF_LEN: usize = 40 + 8 + 255 * 16 + 28;
@@ -28,6 +28,8 @@ const PACKET_BUF_LEN: usize = 40 + 8 + 255 * 16 + 28;
 pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) global: Global,
+    /// What operators read about the process.
+    pub(crate) counters: DaemonCounters,
     pub(crate) interfaces: Interfaces,
     pub(crate) tracking: Tracking,
     pub(crate) timers: Timers,
@@ -76,6 +78,7 @@ impl Shared {
         Shared {
             options,
             global,
+            counters: DaemonCounters::default(),
             interfaces: Interfaces::default(),
             tracking,
             timers: Timers::new(0),

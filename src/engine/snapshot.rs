@@ -14,7 +14,7 @@ use crate::engine::kernel::addresses::{AddressSet, AddressState};
 use crate::engine::kernel::routes::RouteState;
 use crate::engine::sync_group::Group;
 use crate::engine::system::System;
-use crate::types::VrrpCounters;
+use crate::types::{Instant, VrrpCounters};
 
 impl Engine {
     /// Everything as it is now. `kernel`: to be asked what virtual servers have done; another one
@@ -95,6 +95,7 @@ impl Engine {
         Snapshot {
             clock,
             global: &self.shared.global,
+            counters: &self.shared.counters,
             page: Page {
                 first: 0,
                 total: self.routers.len(),
@@ -116,6 +117,20 @@ impl Engine {
     #[must_use]
     pub fn global(&self) -> &Global {
         &self.shared.global
+    }
+
+    /// The configuration was applied; it has this many errors.
+    pub fn config_applied(&mut self, now: Instant, errors: usize) {
+        let config = &mut self.shared.counters.config;
+        (config.applied_at, config.errors) = (now, errors);
+        config.last_refused = false;
+    }
+
+    /// A reload was refused; the running configuration stays.
+    pub fn reload_refused(&mut self) {
+        let config = &mut self.shared.counters.config;
+        config.refused_reloads = config.refused_reloads.saturating_add(1);
+        config.last_refused = true;
     }
 
     /// Resets the counters of all instances.

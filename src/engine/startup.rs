@@ -53,6 +53,7 @@ impl Engine {
     /// The kernel does not list its interfaces and addresses.
     pub fn start(&mut self, now: Instant, system: &mut dyn System) -> io::Result<()> {
         let cx = &mut Cx::new(now, system);
+        self.shared.counters.started = now;
         let uptime = cx.system.uptime();
         let global = &self.shared.global;
         let after_boot = global.delay_after_boot.saturating_sub(uptime);

@@ -210,6 +210,16 @@ impl<'a> Reactor<'a> {
         self.follow_routes();
     }
 
+    /// The configuration was applied; it has this many errors.
+    pub fn config_applied(&mut self, errors: usize) {
+        self.engine.config_applied(clock::now(), errors);
+    }
+
+    /// A reload was refused.
+    pub fn reload_refused(&mut self) {
+        self.engine.reload_refused();
+    }
+
     /// Runs until a signal asks for something that concerns the whole process.
     ///
     /// # Errors

@@ -35,6 +35,11 @@ impl<'a> Loader<'a> {
         }
     }
 
+    /// Number of errors in the running configuration.
+    pub(super) fn errors(&self) -> usize {
+        self.errors.len()
+    }
+
     /// At the start, everything that has no error runs.
     pub(super) fn load_at_start(&mut self) -> Result<Config, String> {
         let loaded = self.load();

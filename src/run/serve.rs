@@ -176,6 +176,7 @@ impl<'a> Daemon<'a> {
             log::warn!("the configuration has nothing to run; waiting for a signal");
         }
         reactor.test_code = self.loader.test_code;
+        reactor.config_applied(self.loader.errors());
         ready.up();
         if received.reload {
             self.reload(&mut reactor, running, ReloadReason::Request);
@@ -227,6 +228,7 @@ impl<'a> Daemon<'a> {
             .and_then(|config| self.apply(reactor, running, config, reason));
         let outcome = outcome.unwrap_or_else(|why| {
             log::error!("reload refused, the running configuration stays: {why}");
+            reactor.reload_refused();
             Reload::Refused
         });
         sd_notify::send(sd_notify::READY);
@@ -271,6 +273,7 @@ impl<'a> Daemon<'a> {
         self.extra.update(&config);
         let process = config.global.process.clone();
         reactor.reload(config);
+        reactor.config_applied(self.loader.errors());
         reactor.test_code = self.loader.test_code;
         if reason == ReloadReason::Request {
             self.privileges.keep(needs, &process);

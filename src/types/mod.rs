@@ -5,6 +5,7 @@
 
 mod called_as;
 mod centis;
+mod daemon;
 mod date;
 pub mod errno;
 mod ids;
@@ -19,6 +20,7 @@ mod vrrp;
 
 pub use called_as::CalledAs;
 pub use centis::Centis;
+pub use daemon::{ConfigStatus, DaemonCounters, KernelCounters, Lateness};
 pub use date::Date;
 pub use ids::{GroupId, InstanceId, Priority, Version, Vrid};
 pub use net::{Cidr, Family, IfIndex, IfName, Mac, RouteInsert, VirtualLink, without_port};

@@ -9,6 +9,7 @@ mod addresses;
 mod auth;
 #[cfg(feature = "lvs")]
 mod checks;
+mod counters;
 mod groups;
 mod growth;
 mod instance;

@@ -64,12 +64,16 @@ impl Engine {
             let (links, records) = (&shared.interfaces, &mut shared.state_records);
             if let Some(outcome) = self.statics.step(cx, links, records) {
                 messages::report_addresses(format_args!("static_ipaddress:"), &outcome);
+                let counters = &mut shared.counters.addresses;
+                counters.add(outcome.restored, outcome.refused);
                 shared.set_timer(TimerKey::StaticAddresses, self.statics.next_deadline());
                 shared.dirty |= !self.track_groups.is_empty();
             }
         } else if self.static_routes.is_busy() {
             if let Some(outcome) = self.static_routes.step(cx, &shared.interfaces) {
                 messages::report_routes(format_args!("{STATIC}"), &outcome);
+                let counters = &mut shared.counters.routes;
+                counters.add(outcome.restored, outcome.refused);
                 shared.set_timer(TimerKey::StaticRoutes, self.static_routes.next_deadline());
                 shared.dirty |= !self.track_groups.is_empty();
             }

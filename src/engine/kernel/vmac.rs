@@ -451,6 +451,7 @@ impl VirtualInterface {
                 let again = core::mem::replace(&mut self.created, true) || self.existed;
                 // The first creation repairs nothing.
                 let count = if again {
+                    shared.counters.interfaces.add(1, 0);
                     self.repairs.repaired(cx.now)
                 } else {
                     1
@@ -495,6 +496,7 @@ impl VirtualInterface {
             }
             Err(Refusal { text, .. }) => {
                 self.retry.fail(cx.now);
+                shared.counters.interfaces.add(0, 1);
                 self.log_refused(owner, format!("{text}; retrying"));
             }
         }
