@@ -102,6 +102,8 @@ pub enum Notice {
     },
     /// No advert within the down interval, but packets were lost in it: listening for one more.
     SilenceWithLoss,
+    /// No router is master, and this one must not be: it is in maintenance.
+    NoMasterInMaintenance,
     /// Ready to take over for several intervals, but other members of the sync group are not.
     HeldByGroup,
 }

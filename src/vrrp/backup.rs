@@ -133,6 +133,20 @@ impl Backup {
             .map_or(self.down_at, |preempt| preempt.at.min(self.down_at))
     }
 
+    /// No master of lower priority is about to be preempted.
+    pub(super) fn forget_preemption(&mut self) {
+        self.preempt = None;
+        self.lower_prio_heard = false;
+    }
+
+    /// No timer runs until the next advert; no master is known.
+    pub(super) fn disarm(&mut self) {
+        self.forget_preemption();
+        self.armed_at = Instant::NEVER;
+        self.down_at = Instant::NEVER;
+        self.master = None;
+    }
+
     /// How late the timer is served, apart from the time for which it was held back.
     fn lateness(&self, now: Instant) -> Duration {
         now.since(self.deadline().max(self.postponed_until))
@@ -141,7 +155,7 @@ impl Backup {
 
 impl Instance {
     pub(super) fn span(&self, timer: TimerKind, interval: Centis) -> Duration {
-        let (version, priority) = (self.params.version, self.effective_priority());
+        let (version, priority) = (self.params.version, self.timer_priority());
         match timer {
             TimerKind::StartupDelay => Duration::ZERO,
             TimerKind::OneInterval => timers::listen(version, interval, Priority::OWNER),
@@ -157,7 +171,13 @@ impl Instance {
     /// How long the master must be silent before this router takes over.
     #[must_use]
     pub fn down_interval(&self) -> Duration {
-        self.span(TimerKind::Down, self.timer_interval())
+        let (version, adverts) = (self.params.version, self.params.down_timer_adverts);
+        timers::down(
+            version,
+            adverts,
+            self.timer_interval(),
+            self.effective_priority(),
+        )
     }
 
     /// The advert interval that timers are computed from.
@@ -257,11 +277,12 @@ impl Instance {
             self.master_resigned(now);
             return;
         }
-        if self.demoted && !theirs.is_owner() {
-            self.demoted = false; // the other address owner is gone
+        if self.owner_yields && !theirs.is_owner() {
+            self.owner_yields = false; // the other address owner is gone
         }
         let master = self.master_info(received);
-        let lower_prio = theirs < self.effective_priority() && !self.params.nopreempt;
+        let lower_prio =
+            theirs < self.effective_priority() && !self.params.nopreempt && !self.maintenance;
         if let State::Backup(backup) = &mut self.state
             && lower_prio
             && (self.params.preempt_delay.is_zero() || backup.preempting())
@@ -371,6 +392,9 @@ impl Instance {
 
     /// Becomes master, or in a sync group requests its decision.
     fn claim(&mut self, now: Instant, why: Reason, expired: Expired, out: &mut Actions) {
+        if self.maintenance {
+            return self.stay_backup(out);
+        }
         if !self.params.in_sync_group {
             return self.become_master(now, why, out);
         }
@@ -395,7 +419,9 @@ impl Instance {
 
     /// The sync group decided that all members become master.
     pub(super) fn on_group_master(&mut self, now: Instant, out: &mut Actions) {
-        if let State::Backup(backup) = &self.state {
+        if let State::Backup(backup) = &self.state
+            && !self.maintenance
+        {
             let why = backup
                 .pending
                 .map_or(Reason::GroupMaster, |pending| pending.why);

@@ -82,6 +82,10 @@ pub enum Event<'a> {
     GroupMaster,
     /// Another member of the sync group is no longer master: become BACKUP.
     GroupBackup,
+    /// Maintenance starts: hands over as MASTER, and does not become master until `Promote`.
+    Demote,
+    /// Maintenance ends.
+    Promote,
     /// The configuration was reloaded. State, counters and the known master stay; VRID and family
     /// are the same.
     Params {
@@ -141,6 +145,8 @@ pub enum Reason {
     GroupBackup,
     /// Another member of the sync group is in FAULT.
     GroupFault,
+    /// It was demoted for maintenance.
+    Maintenance,
     /// AH sequence numbers are exhausted.
     SequenceExhausted,
     /// The daemon stops.
@@ -175,6 +181,7 @@ impl Reason {
             Reason::GroupMaster => "group_master",
             Reason::GroupBackup => "group_backup",
             Reason::GroupFault => "group_fault",
+            Reason::Maintenance => "maintenance",
             Reason::SequenceExhausted => "numbers_used_up",
             Reason::Shutdown => "shutdown",
         }

@@ -36,7 +36,7 @@ pub enum MemberState {
     Resuming,
     /// BACKUP; no master was heard so far.
     Waiting,
-    /// BACKUP; follows a master or has just yielded to one.
+    /// BACKUP; follows a master or has just yielded to one, or is in maintenance.
     Following,
     /// BACKUP; the down timer has expired.
     ReadyToTakeOver,

@@ -39,7 +39,9 @@ pub struct Instance {
     /// Priority with tracking applied; an owner's stays 255.
     pub(super) tracked: Priority,
     /// An address owner that yields to another owner and advertises 254.
-    pub(super) demoted: bool,
+    pub(super) owner_yields: bool,
+    /// It must not become master.
+    pub(super) maintenance: bool,
     /// End of `vrrp_startup_delay`: timers start then.
     pub(super) hold_until: Instant,
     pub(super) sequences: SequenceState,
@@ -78,7 +80,8 @@ impl Instance {
             source: None,
             fault: None,
             tracked: params.priority,
-            demoted: false,
+            owner_yields: false,
+            maintenance: false,
             hold_until: Instant::ZERO,
             addresses: AddressSet::new(&params.addresses),
             sequences: SequenceState::new(&params),
@@ -120,6 +123,8 @@ impl Instance {
             Event::Priority(priority) => self.on_priority(now, priority),
             Event::GroupMaster => self.on_group_master(now, out),
             Event::GroupBackup => self.on_group_backup(now, out),
+            Event::Demote => self.on_demote(now, out),
+            Event::Promote => self.on_promote(now),
             Event::Params { params, effective } => self.on_params(now, params, effective),
         }
     }
@@ -130,7 +135,7 @@ impl Instance {
         match &self.state {
             State::Init | State::Fault => None,
             State::Resuming(resume) => Some(resume.at),
-            State::Backup(backup) => Some(backup.deadline()),
+            State::Backup(backup) => Some(backup.deadline()).filter(|at| *at < Instant::NEVER),
             State::Master(master) => Some(master.deadline()),
         }
     }
@@ -152,6 +157,7 @@ impl Instance {
         match &self.state {
             State::Init | State::Fault => MemberState::Unavailable,
             State::Resuming(_) => MemberState::Resuming,
+            State::Backup(_) if self.maintenance => MemberState::Following,
             State::Backup(backup) => backup.member_state(),
             State::Master(_) => MemberState::Master,
         }
@@ -178,7 +184,7 @@ impl Instance {
     /// The priority in its adverts.
     #[must_use]
     pub fn effective_priority(&self) -> Priority {
-        if self.demoted {
+        if self.owner_yields {
             Priority(254)
         } else {
             self.tracked
@@ -258,12 +264,12 @@ impl Instance {
             let why = *self.fault.get_or_insert(Reason::NoSource);
             self.state = State::Fault;
             self.transition(VrrpState::Init, why, out);
-        } else if self.params.priority.is_owner() && hold.is_zero() && !self.params.in_sync_group {
+        } else if self.acts_as_owner() && hold.is_zero() && !self.params.in_sync_group {
             self.become_master(now, Reason::Owner, out);
         } else {
-            let timer = if self.params.priority.is_owner() {
+            let timer = if self.acts_as_owner() {
                 TimerKind::StartupDelay
-            } else if self.params.initial_master {
+            } else if self.params.initial_master && !self.maintenance {
                 TimerKind::OneInterval
             } else {
                 TimerKind::Down
@@ -294,7 +300,7 @@ impl Instance {
             State::Fault | State::Backup(_) => {}
             State::Master(_) => self.release(Release::Resign, out),
         }
-        self.demoted = false;
+        self.owner_yields = false;
         self.state = State::Init;
         self.transition(from, Reason::Shutdown, out);
     }
@@ -304,7 +310,7 @@ impl Instance {
         self.source = Some(source);
         self.fault = None;
         if matches!(self.state, State::Fault) {
-            let timer = if self.params.priority.is_owner() {
+            let timer = if self.acts_as_owner() {
                 TimerKind::OneInterval
             } else {
                 TimerKind::Down
@@ -325,7 +331,7 @@ impl Instance {
             State::Master(_) if self.source.is_some() => self.release(Release::Resign, out),
             State::Master(_) => self.release(Release::Yield, out),
         }
-        self.demoted = false;
+        self.owner_yields = false;
         self.state = State::Fault;
         self.transition(from, why, out);
     }
@@ -396,7 +402,7 @@ impl Instance {
             }
         }
         // Configured to ignore adverts: no notice.
-        if self.params.owner_ignore_adverts && self.params.priority.is_owner() {
+        if self.params.owner_ignore_adverts && self.acts_as_owner() {
             return false;
         }
         // Our own advert looped back, or another router with our address: ignored in every state.
@@ -436,7 +442,7 @@ impl Instance {
     /// Sends the advert first, so that the other routers stop before the addresses appear here.
     pub(super) fn become_master(&mut self, now: Instant, why: Reason, out: &mut Actions) {
         let from = self.state();
-        self.demoted = false;
+        self.owner_yields = false;
         self.sequences.restart_if_exhausted();
         self.state = State::Master(Master::new(now, &self.params));
         bump(&mut self.counters.become_master);

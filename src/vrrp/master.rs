@@ -366,7 +366,7 @@ impl Instance {
         let Some(rival) = master.rival.filter(|rival| now >= rival.check_at) else {
             return;
         };
-        self.demoted = rival.heard_again;
+        self.owner_yields = rival.heard_again;
         master.rival = rival.heard_again.then(|| Rival {
             check_at: now.after(rival.down_interval),
             heard_again: false,

@@ -27,9 +27,10 @@
 //! | `Timer` | `resume.rs` while resuming | `backup.rs` | `master.rs` |
 //! | `Priority`, `Params` | `reload.rs` | `reload.rs`, `backup.rs` | `reload.rs`, `master.rs` |
 //! | `Resume` | `resume.rs` | – | – |
+//! | `Demote`, `Promote` | `maintenance.rs` | `maintenance.rs` | `maintenance.rs` |
 //! | `GroupMaster`, `GroupBackup` | – | `backup.rs` | `instance.rs` |
 //!
-//! FAULT answers to `Ready`, `Stop`, `Priority` and `Params` only.
+//! FAULT answers to `Ready`, `Stop`, `Priority`, `Params`, `Demote` and `Promote` only.
 //!
 //! # Example
 //! A router with priority 150 starts, hears no master for three intervals plus its skew, and takes
@@ -89,6 +90,7 @@ mod event;
 pub mod garp;
 pub mod group;
 mod instance;
+mod maintenance;
 mod master;
 mod outlook;
 mod params;

@@ -44,7 +44,7 @@ impl Instance {
     /// Whether it has priority 254 because it yields to another address owner.
     #[must_use]
     pub fn is_demoted(&self) -> bool {
-        self.demoted
+        self.owner_yields
     }
 
     /// Senders whose adverts are rejected or conspicuous: what the last of them showed, and when.

@@ -18,13 +18,13 @@ impl Instance {
             self.sequences.reserve(params);
             self.params = params.clone();
             if !params.priority.is_owner() {
-                self.demoted = false;
+                self.owner_yields = false;
             }
             self.tracked = effective;
             match self.state {
                 State::Init | State::Resuming(_) | State::Fault => {}
                 // An owner takes over at once.
-                State::Backup(_) if params.priority.is_owner() && !was_owner => {
+                State::Backup(_) if self.acts_as_owner() && !was_owner => {
                     self.arm(now, TimerKind::StartupDelay);
                 }
                 State::Backup(_) => self.backup_params_changed(now),

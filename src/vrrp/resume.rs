@@ -77,7 +77,7 @@ impl Instance {
     }
 
     pub(super) fn on_resume(&mut self, resume: Resume) {
-        if matches!(self.state, State::Init) {
+        if matches!(self.state, State::Init) && !self.maintenance {
             self.state = State::Resuming(resume);
         }
     }

@@ -304,6 +304,69 @@ fn state_master_only_shortens_the_first_down_interval() {
     assert_eq!(masters(&end), [2]);
 }
 
+// ---- maintenance ----
+
+#[test]
+fn demoted_router_does_not_take_over_until_it_is_promoted() {
+    let end = network(&[150, 100])
+        .at(10_000, Op::Demote, 1)
+        .at(20_000, Op::Crash, 2)
+        .at(30_000, Op::Start, 2)
+        .at(40_000, Op::Promote, 1)
+        .golden(
+            50_000,
+            "maintenance",
+            "r1 (150) is demoted, stays backup although r2 (100) crashes, and preempts r2 once it is promoted",
+        );
+    assert_eq!(masters(&end), [1]);
+    assert_eq!(end.oracle.longest_two, Duration::ZERO);
+}
+
+#[test]
+fn demoted_address_owner_survives_a_crash_as_backup() {
+    let end = network(&[255, 100])
+        .at(10_000, Op::Demote, 1)
+        .at(20_000, Op::Crash, 1)
+        .at(21_000, Op::Start, 1)
+        .at(30_000, Op::Promote, 1)
+        .at(40_000, Op::Demote, 1)
+        .at(50_000, Op::Stop, 1)
+        .at(60_000, Op::Start, 1)
+        .golden(
+            70_000,
+            "maintenance_owner",
+            "the owner r1 is demoted, killed and restarted, and promoted; demoted again, its maintenance ends with a stop",
+        );
+    assert_eq!(masters(&end), [1]);
+}
+
+/// The time without a master is the skew of the router that follows, and the flight of the advert.
+#[test]
+fn demotion_hands_over_within_the_skew_time() {
+    for (version, interval) in [(Version::V2, 100), (Version::V3, 100), (Version::V3, 10)] {
+        for priority in [254_u8, 100, 1] {
+            let mut network = network(&[255, priority]).all(|p| {
+                p.version = version;
+                p.advert_int = Centis(interval);
+            });
+            network = network.at(10_000, Op::Demote, 1);
+            let mut segment = network.segment;
+            segment.run_until(Duration::from_secs(20));
+            assert_eq!(masters(&segment), [2]);
+            let demoted = segment.origin().after(Duration::from_secs(10));
+            let gap = segment.nodes[1].since.since(demoted);
+            let unit = u32::from(if version == Version::V2 {
+                100
+            } else {
+                interval
+            });
+            let skew = Duration::from_millis(10) * unit * (256 - u32::from(priority)) / 256;
+            let flight = Duration::from_micros(200);
+            assert_eq!(gap, skew + flight, "{version:?} {priority}");
+        }
+    }
+}
+
 // ---- random networks ----
 
 const DEFAULT_SEEDS: u64 = 1000;

@@ -68,6 +68,8 @@ pub struct Node {
     pub sent: u64,
     /// When the process started: start of `hold`.
     pub started_at: Instant,
+    /// In maintenance, as its state file says.
+    pub maintenance: bool,
     /// Its record in the state file.
     pub record: Option<Record>,
 }
@@ -123,6 +125,7 @@ impl Node {
             since: Instant::ZERO,
             sent: 0,
             started_at: Instant::ZERO,
+            maintenance: false,
             record: None,
         }
     }
@@ -140,9 +143,11 @@ impl Node {
         self.power == Power::Running
     }
 
-    /// Running and in BACKUP or MASTER.
+    /// Running and in BACKUP or MASTER, and may be MASTER.
     pub fn ready(&self) -> bool {
-        self.running() && matches!(self.state(), VrrpState::Backup | VrrpState::Master)
+        !self.maintenance
+            && self.running()
+            && matches!(self.state(), VrrpState::Backup | VrrpState::Master)
     }
 
     pub fn is_master(&self) -> bool {
@@ -177,6 +182,9 @@ impl Node {
     pub fn start_process(&mut self, now: Instant) {
         self.power = Power::Running;
         self.machine = Instance::new(self.params.clone());
+        if self.maintenance {
+            self.machine.handle(now, Event::Demote, &mut Actions::new());
+        }
         self.schedule = Schedule::new(self.garp, self.params.addresses.len());
         self.installed = false;
         self.rx.clear();
@@ -212,6 +220,11 @@ impl Node {
         for action in &out {
             self.apply(now, *action);
         }
+        assert_eq!(self.machine.in_maintenance(), self.maintenance, "{name}");
+        assert!(
+            !(self.maintenance && self.is_master()),
+            "{name} is master in maintenance"
+        );
         assert_eq!(
             self.installed,
             self.is_master(),

@@ -23,6 +23,9 @@ pub enum Op {
     Freeze(usize),
     Suspend(usize),
     Thaw(usize),
+    /// Demotes or promotes a running router.
+    Demote(usize),
+    Promote(usize),
     /// The result of the router's script changes.
     Script(usize, bool),
     Link(usize, bool),
@@ -94,6 +97,8 @@ impl Segment {
             Op::Freeze(i) => self.halt(i, Power::Frozen, "freezes"),
             Op::Suspend(i) => self.halt(i, Power::Suspended, "is suspended"),
             Op::Thaw(i) => self.thaw(i),
+            Op::Demote(i) => self.maintenance(i, Event::Demote),
+            Op::Promote(i) => self.maintenance(i, Event::Promote),
             Op::Link(i, up) => {
                 self.log(i, if up { "link up" } else { "link down" });
                 self.nodes[i].link_up = up;
@@ -167,7 +172,23 @@ impl Segment {
         }
         for n in nodes {
             self.nodes[n].crash();
+            self.nodes[n].maintenance = false;
         }
+    }
+
+    /// Starts or ends maintenance of all instances of a router.
+    fn maintenance(&mut self, i: usize, event: Event<'_>) {
+        let nodes = self.routers[i].nodes.clone();
+        if nodes.iter().any(|n| !self.nodes[*n].running()) {
+            return;
+        }
+        let held = matches!(event, Event::Demote);
+        self.log_router(i, if held { "is demoted" } else { "is promoted" });
+        for n in nodes {
+            self.nodes[n].maintenance = held;
+            self.handle_one(n, event);
+        }
+        self.decide_group(i);
     }
 
     fn halt(&mut self, i: usize, power: Power, record: &str) {

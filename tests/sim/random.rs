@@ -281,7 +281,7 @@ fn disturb(rng: &mut Rng, segment: &mut Segment, at: Duration, longest: Duration
     let home = segment.nodes[i].router;
     let instances = segment.nets > 1;
     let later = at + longest * rng.pick(&[1, 2, 5, 10]) + rng.duration(Duration::ZERO, longest);
-    let (first, then) = match rng.below(if instances { 15 } else { 11 }) {
+    let (first, then) = match rng.below(if instances { 16 } else { 12 }) {
         0 => (Op::Crash(home), Op::Start(home)),
         1 => (Op::Stop(home), Op::Start(home)),
         2 | 3 => (Op::Freeze(home), Op::Thaw(home)),
@@ -302,7 +302,8 @@ fn disturb(rng: &mut Rng, segment: &mut Segment, at: Duration, longest: Duration
             )
         }
         9 | 10 => reload(rng, segment, i),
-        11 | 12 => (Op::Script(home, false), Op::Script(home, true)),
+        11 => (Op::Demote(home), Op::Promote(home)),
+        12 | 14 => (Op::Script(home, false), Op::Script(home, true)),
         13 => (Op::Link(i, false), Op::Link(i, true)),
         _ if segment.nodes[i].params.multicast => {
             let own = segment.nodes[i].addr;

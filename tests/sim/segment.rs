@@ -413,6 +413,7 @@ impl Segment {
                 format!("receives an advert from its own address {}", name(from))
             }
             Notice::SilenceWithLoss => "listens again after losses".into(),
+            Notice::NoMasterInMaintenance => "hears no master in maintenance".into(),
             Notice::HeldByGroup => "is held by its group".into(),
             Notice::TwoOwners { from } => {
                 format!("receives an advert of another address owner {}", name(from))

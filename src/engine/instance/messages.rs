@@ -171,6 +171,7 @@ impl Engine {
                 "a static address, route or rule of its track_group is missing".into()
             }
             Reason::RemovedExternally => explain_lost(router),
+            Reason::Maintenance => "handed over for maintenance".into(),
             Reason::SequenceExhausted => "AH sequence numbers are exhausted".into(),
             Reason::Recovered => "the cause of the fault is gone".into(),
             Reason::Shutdown if self.shared.stopping => "shutdown".into(),
@@ -278,6 +279,7 @@ pub(crate) fn log_notice(router: &mut Router, now: Instant, notice: Notice) -> b
         | Notice::Accepted { .. } => Level::Info,
         Notice::SameAddress { .. }
         | Notice::SilenceWithLoss
+        | Notice::NoMasterInMaintenance
         | Notice::TwoOwners { .. }
         | Notice::Rejected { .. }
         | Notice::Tolerated { .. }
@@ -324,6 +326,11 @@ pub(crate) fn notice_text(router: &Router, notice: Notice) -> String {
         Notice::SilenceWithLoss => "no advert within the down interval, but the receive buffer \
                                     overflowed; listening for one more before taking over"
             .into(),
+        Notice::NoMasterInMaintenance => format!(
+            "Maintenance: no other router has taken over, so none has the addresses; \
+             `vrrpd promote {}` ends maintenance",
+            conf.name
+        ),
         Notice::HeldByGroup => "held back by its sync group".into(),
         Notice::TwoOwners { from } => format!(
             "{from} also claims to own the addresses (priority 255): only one router \

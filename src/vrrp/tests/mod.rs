@@ -2,6 +2,7 @@
 
 mod backup;
 mod group;
+mod maintenance;
 mod master;
 mod reception;
 mod reload;
