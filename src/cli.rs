@@ -12,6 +12,7 @@ use std::path::Path;
 
 use lexopt::{Arg, Parser};
 
+use crate::ctl::request as control;
 use crate::types::{CalledAs, Strictness, Subsystems, umask};
 
 /// The configuration without `-f`, unless called `keepalived`.
@@ -39,6 +40,8 @@ pub enum Request {
     /// `ubus`, with its arguments.
     #[cfg(feature = "uci")]
     Ubus(Vec<OsString>),
+    /// A command for the running daemon.
+    Control(control::Request),
     /// `genhash`, as the name of the program or the first argument, or `-T` as the first option,
     /// with its arguments.
     Genhash(Vec<OsString>),
@@ -288,6 +291,12 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     if args.next_if(|first| first == "ubus").is_some() {
         return Ok(Request::Ubus(args.collect()));
     }
+    if program != "keepalived"
+        && let Some(first) = args.peek().and_then(|first| first.to_str())
+        && control::find(first).is_some()
+    {
+        return parse_command(args);
+    }
     let mut options = Options {
         called_as: match program == "keepalived" {
             true => CalledAs::Keepalived,
@@ -319,6 +328,17 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         apply(&mut options, row, &typed, &mut parser)?;
     }
     decide(options)
+}
+
+/// Reads a command for the running daemon.
+///
+/// # Errors
+/// The message to print.
+fn parse_command(args: impl Iterator<Item = OsString>) -> Result<Request, String> {
+    let words: Result<Vec<String>, _> = args.map(OsString::into_string).collect();
+    let words = words.map_err(|_| "an argument is not valid UTF-8".to_owned())?;
+    let request = control::parse(words.iter().map(String::as_str))?;
+    Ok(Request::Control(request))
 }
 
 /// The option with this long name, or the only one whose name starts with it, as for getopt_long(3).
@@ -484,7 +504,16 @@ pub fn help() -> String {
              \x20                                 on OpenWrt\n",
         );
     }
-    out.push('\n');
+    out.push_str("\nCommands for the running daemon (-p PIDFILE or --socket PATH: which one):\n");
+    for row in control::COMMANDS {
+        let names = [row.name, " ", row.usage].concat();
+        for (number, line) in row.help.lines().enumerate() {
+            let left = if number == 0 { names.as_str() } else { "" };
+            // Writing to a String cannot fail.
+            let _ = writeln!(out, "  {left:<23} {line}");
+        }
+    }
+    out.push_str("\nOptions of the daemon:\n");
     let mut without_effect = Vec::new();
     for row in TABLE {
         let short = row.short.map(|letter| format!("-{letter}"));

@@ -21,3 +21,10 @@ pub const TEST_CANNOT_RUN: u8 = 4;
 pub const TEST_ERRORS: u8 = 5;
 /// `-t`: the worst is that scripts run as root without `enable_script_security`.
 pub const TEST_INSECURE: u8 = 6;
+
+/// `status` and the other commands: the daemon refuses it.
+pub const REFUSED: u8 = 1;
+/// The same: wrong usage.
+pub const USAGE: u8 = 2;
+/// The same: no daemon answers.
+pub const NOT_RUNNING: u8 = 3;

@@ -347,6 +347,19 @@ pub(crate) fn set_int_option(
     Errno::result(result).map(drop)
 }
 
+/// Number of columns of a terminal.
+pub(crate) fn terminal_width(terminal: &impl AsRawFd) -> Option<u16> {
+    let mut size = libc::winsize {
+        ws_row: 0,
+        ws_col: 0,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: the request writes a winsize to `size`, which is valid for the call.
+    let result = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
+    (result == 0 && size.ws_col > 0).then_some(size.ws_col)
+}
+
 const AF_PACKET: libc::sa_family_t = 17;
 const SOCKADDR_LL_LEN: libc::socklen_t = 20;
 const _: () = assert!(size_of::<libc::sockaddr_ll>() == 20 && libc::AF_PACKET == 17);

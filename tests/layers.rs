@@ -35,9 +35,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("uci", &["config"]),
     ("sys", &[]),
-    ("cli", &["types"]),
+    ("cli", &["ctl", "types"]),
     ("exit", &[]),
-    ("run", &["cli", "os", "engine", "config", "types", "exit"]),
+    (
+        "run",
+        &["cli", "os", "engine", "ctl", "config", "types", "exit"],
+    ),
     ("main", &[]),
     ("lib", &[]),
 ];

@@ -33,23 +33,28 @@ mod lvs;
 mod lvs_json;
 mod notify;
 mod page;
+mod reply;
+pub mod request;
 mod routes;
 mod snapshot;
 mod stats;
 mod tracked;
 mod view;
+mod word;
 
 pub use clock::Clock;
 pub use data::data;
 #[cfg(feature = "json")]
 pub use json::{JsonVersion, json};
 pub use lines::Escaped;
+pub use reply::{Frame, FrameError, FrameReader, Stream, push_end, push_frame};
 pub use snapshot::{
     Check, File, Group, InstallStatus, Instance, Interface, ManagedItem, Missing, PriorityPart,
     Process, Script, ScriptState, Server, Service, Snapshot, Traffic, Transition,
 };
 pub use stats::stats;
 pub use view::{Objects, Output, Page, Section, Style, Sums, View, render};
+pub use word::WORD;
 
 /// Shown instead of a password.
 const SECRET: &str = "********";

@@ -36,6 +36,16 @@ pub struct Style {
     pub color: bool,
     /// As JSON.
     pub json: bool,
+    /// Only objects with these names; empty: all.
+    pub names: Vec<String>,
+}
+
+impl Style {
+    /// Whether an object with this name is wanted.
+    #[must_use]
+    pub fn wants(&self, name: &str) -> bool {
+        self.names.is_empty() || self.names.iter().any(|one| one == name)
+    }
 }
 
 /// What has been written so far.
@@ -56,6 +66,8 @@ pub struct Sums {
     pub states: [u32; 4],
     /// Problems found.
     pub problems: u32,
+    /// Objects written in this section or list: whether a comma is needed.
+    pub written: u32,
 }
 
 /// The objects that a page has.

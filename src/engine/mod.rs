@@ -12,6 +12,7 @@
 //! one event). Nothing here waits, asks for the time or has a descriptor: the kernel is the trait
 //! [`System`].
 
+pub mod answer;
 mod cx;
 pub mod instance;
 mod kernel;
@@ -96,6 +97,8 @@ pub struct Engine {
     lvs: Option<Box<dyn VirtualServices>>,
     /// Whose turn it is in [`Engine::work_on_kernel`].
     next_set: usize,
+    /// Number of reloads.
+    configuration: u32,
     shared: Shared,
 }
 
@@ -126,6 +129,7 @@ impl Engine {
             dispatch: Vec::new(),
             lvs: virtual_services::new(lvs),
             next_set: 0,
+            configuration: 0,
             shared: Shared::new(options, global, tracking, routers.len()),
             routers,
         };

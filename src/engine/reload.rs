@@ -56,6 +56,7 @@ impl Engine {
             lvs,
             ..
         } = config;
+        self.configuration = self.configuration.wrapping_add(1);
         self.emit_all_logs_and_notifications(cx);
         for conf in &mut instances {
             vmac_base::strip_vmacs(conf, &self.shared.no_links);

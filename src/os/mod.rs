@@ -9,6 +9,7 @@ pub mod blocking_script;
 pub mod child;
 mod child_privileges;
 mod clock;
+pub mod control;
 pub mod daemon;
 mod dumps;
 mod event_reader;

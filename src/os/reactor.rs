@@ -8,16 +8,20 @@
 use core::time::Duration;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::path::Path;
 
 use nix::sys::prctl;
 
 use super::clock::Suspension;
 use super::clock::{self, ReceiveTime};
+use super::control::server::{Outcome, Server};
 use super::dumps::{DumpKind, Dumps};
 use super::event_reader::{EventReader, Slice};
+use super::instance_lock;
 use super::linux::Linux;
 use super::logging;
 use super::netlink_socket::{BUFFER_LEN, NetlinkSocket};
+use super::open_file::Trusted;
 use super::raw_socket::Buffer;
 use super::restart::Successor;
 use super::sched::AutoPriority;
@@ -26,6 +30,7 @@ use super::state_file::StateFile;
 use crate::config::Config;
 use crate::config::model::Global;
 use crate::config::schema::Feature;
+use crate::ctl::request::Command;
 use crate::engine::Engine;
 use crate::engine::instance::rx::Datagram;
 use crate::engine::system::{Pid, errno_text, error_text};
@@ -105,8 +110,12 @@ pub struct Reactor<'a> {
     /// Exit code of `-t` for the configuration that was accepted last.
     pub test_code: u8,
     poll: Vec<libc::pollfd>,
-    /// Length of the poll list without the sockets of health checks, which come last.
+    /// Length of the poll list without the control socket's descriptors and, after them, the sockets
+    /// of health checks.
     fixed_len: usize,
+    /// Length of the poll list without the sockets of health checks.
+    control_end: usize,
+    pub(super) control: Server,
     dumps: Dumps,
     auto_priority: AutoPriority,
     suspension: Suspension,
@@ -142,6 +151,8 @@ impl<'a> Reactor<'a> {
             test_code: 0,
             poll: Vec::new(),
             fixed_len: 0,
+            control_end: 0,
+            control: Server::default(),
             dumps: Dumps::default(),
             auto_priority: AutoPriority::default(),
             suspension: Suspension::new(),
@@ -181,6 +192,7 @@ impl<'a> Reactor<'a> {
         if !self.engine.leaves_addresses() {
             self.linux.state.remove();
         }
+        self.control.stop();
     }
 
     /// Prepares for another program to take the place of this one.
@@ -253,6 +265,9 @@ impl<'a> Reactor<'a> {
             #[cfg(feature = "lvs")]
             self.read_checks();
             self.engine.expire(clock::now(), &mut self.linux);
+            if let Some(request) = self.serve_clients() {
+                return Ok(request);
+            }
         }
     }
 
@@ -271,7 +286,7 @@ impl<'a> Reactor<'a> {
         self.linux
             .lvs
             .checks
-            .polled(self.poll.get(self.fixed_len..).unwrap_or_default());
+            .polled(self.poll.get(self.control_end..).unwrap_or_default());
         let woke = clock::now();
         let late = deadline.map_or(Duration::ZERO, |at| woke.since(at));
         if !late.is_zero() {
@@ -289,11 +304,13 @@ impl<'a> Reactor<'a> {
     /// master.
     fn timeout(&self, deadline: Option<Instant>) -> Option<Duration> {
         let is_behind = self.link_reader.is_behind() || self.route_reader.is_behind();
-        if self.engine.has_more() || is_behind {
+        if self.engine.has_more() || is_behind || self.control.has_more() {
             return Some(Duration::ZERO);
         }
-        let left = deadline?.since(clock::now());
-        if !self.engine.takeover_is_next() {
+        let clients = self.control.next_deadline();
+        let first = deadline.into_iter().chain(clients).min()?;
+        let left = first.since(clock::now());
+        if deadline != Some(first) || !self.engine.takeover_is_next() {
             return Some(left);
         }
         Some(left.saturating_sub(EARLY + left / POLL_SLACK))
@@ -306,6 +323,8 @@ impl<'a> Reactor<'a> {
             self.generation = Some(generation);
             self.rebuild_poll_list();
         }
+        self.control.poll_entries(&mut self.poll);
+        self.control_end = self.poll.len();
         // These change all the time, and are few while servers answer.
         #[cfg(feature = "lvs")]
         self.poll.extend_from_slice(self.linux.lvs.checks.entries());
@@ -454,6 +473,41 @@ impl<'a> Reactor<'a> {
                 self.engine.refresh(clock::now(), &mut self.linux);
             }
             Slice::Lost => self.engine.resync_routes(clock::now(), &mut self.linux),
+        }
+    }
+
+    // ---- clients ----
+
+    /// Listens on the control socket as configured; `pid_file`: it is beside it.
+    pub fn listen(&mut self, pid_file: Option<&Path>, trusted: Trusted) {
+        let beside = pid_file.map(|path| instance_lock::beside(path, "sock"));
+        let control = &self.engine.global().control;
+        self.control.listen(beside.as_deref(), control, trusted);
+    }
+
+    /// Answers the clients that wait for this.
+    pub fn report(&mut self, awaited: Command, outcome: Outcome<'_>) {
+        self.control.finish(awaited, clock::now(), outcome);
+    }
+
+    /// Serves the clients of the control socket for a moment. The clock is only read if there are any.
+    fn serve_clients(&mut self) -> Option<ProcessRequest> {
+        let ready = self.poll.get(self.fixed_len..self.control_end)?;
+        let now = clock::now();
+        let due = self.control.next_deadline().is_some_and(|at| at <= now);
+        let is_ready = ready.iter().any(|entry| entry.revents != 0);
+        if !is_ready && !due && !self.control.has_more() {
+            return None;
+        }
+        let (engine, linux) = (&mut self.engine, &mut self.linux);
+        let command = self.control.serve(ready, engine, linux, clock::wall())?;
+        match command {
+            Command::Stop => Some(ProcessRequest::Stop),
+            Command::Reload => Some(ProcessRequest::Reload),
+            _ => {
+                self.test_successor();
+                None
+            }
         }
     }
 

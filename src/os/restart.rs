@@ -20,12 +20,14 @@ use std::time::Duration;
 use nix::unistd::getpid;
 
 use super::clock;
+use super::control::server::Outcome;
 use super::executable;
 use super::host::own_user;
 use super::instance_lock::{self, InstanceLock};
 use super::reactor::{ProcessRequest, Reactor};
 use super::seccomp::Seccomp;
-use crate::config::model::Command;
+use crate::config::model;
+use crate::ctl::request::Command;
 use crate::engine::system::{Exit, System, error_text};
 use crate::exit;
 use crate::log;
@@ -81,14 +83,14 @@ impl Successor {
     }
 
     /// The command that tests the configuration with the new program.
-    fn test_command(&self) -> io::Result<Command> {
+    fn test_command(&self) -> io::Result<model::Command> {
         let program = self.program.clone().into_os_string();
         let words = [program, OsString::from("-t")].into_iter();
         let words = words
             .chain(self.args.iter().cloned())
             .map(OsString::into_string);
         let argv: Result<Vec<String>, _> = words.collect();
-        Ok(Command {
+        Ok(model::Command {
             argv: argv.map_err(|_| io::ErrorKind::InvalidInput)?,
             user: own_user(),
             secure: false,
@@ -142,14 +144,15 @@ impl Reactor<'_> {
             }
             Err(error) => {
                 let why = error_text(&error);
-                log::error!("restart refused, this version continues: {program}: {why}");
+                let refusal = format!("restart refused, this version continues: {program}: {why}");
+                self.refuse_restart(&refusal);
             }
         }
     }
 
     /// A restart, if the test succeeded or found no more than this program finds in its
     /// configuration. Scripts without security prevent neither a start nor a reload.
-    pub(super) fn judge_successor(&self, how: Exit) -> Option<ProcessRequest> {
+    pub(super) fn judge_successor(&mut self, how: Exit) -> Option<ProcessRequest> {
         let accepted = [exit::OK, exit::TEST_INSECURE, self.test_code];
         if accepted
             .iter()
@@ -158,7 +161,16 @@ impl Reactor<'_> {
             return Some(ProcessRequest::Restart);
         }
         let program = self.successor.program().display();
-        log::error!("restart refused, this version continues: {program} -t {how}");
+        self.refuse_restart(&format!(
+            "restart refused, this version continues: {program} -t {how}"
+        ));
         None
+    }
+
+    /// Logs why there is no restart, and informs the clients that have asked for one.
+    pub fn refuse_restart(&mut self, why: &str) {
+        log::error!("{why}");
+        let why = [why, "\n"].concat();
+        self.report(Command::Restart, Outcome::Refused(&why));
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Loader<'a> {
     pub(super) path: &'a str,
     /// Messages of the errors in the running configuration, without positions.
     errors: Vec<String>,
+    /// The diagnostics of the last configuration, for the client that asked for a reload.
+    pub(super) problems: String,
     /// Exit code of `-t` for the running configuration.
     pub(super) test_code: u8,
 }
@@ -31,6 +33,7 @@ impl<'a> Loader<'a> {
             options,
             path,
             errors: Vec::new(),
+            problems: String::new(),
             test_code: exit::OK,
         }
     }
@@ -77,7 +80,7 @@ impl<'a> Loader<'a> {
         let host = config_host(self.options);
         let mut loaded = config::load(self.path, &host);
         host::set_name_defaults(&mut loaded.config.global);
-        log_diags(&loaded, self.path);
+        self.problems = log_diags(&loaded, self.path);
         // Without virtual servers there is nothing to leave out, and the code would take 1.2 KB.
         if cfg!(feature = "lvs") {
             keep(self.options.subsystems, &mut loaded.config);
@@ -108,9 +111,10 @@ fn errors(loaded: &Loaded) -> Vec<String> {
     list.map(|diag| diag.message.to_string()).collect()
 }
 
-/// Logs the diagnostics, one line each.
-fn log_diags(loaded: &Loaded, path: &str) {
+/// Logs the diagnostics, one line each. Returns the lines of those that are logged without `-D`.
+fn log_diags(loaded: &Loaded, path: &str) -> String {
     let Loaded { diags, sources, .. } = loaded;
+    let mut lines = String::new();
     for diag in diags.list() {
         let position = diag.span.and_then(|span| sources.position(span));
         let position = match position {
@@ -134,9 +138,15 @@ fn log_diags(loaded: &Loaded, path: &str) {
             | Severity::Warning => Level::Warn,
             Severity::ToleratedError | Severity::Error | Severity::Fatal => Level::Error,
         };
-        log::log!(target: "config", level, "{position}{}{help}{also}", diag.message);
+        let line = format!("{position}{}{help}{also}", diag.message);
+        log::log!(target: "config", level, "{line}");
+        if level != Level::Debug {
+            lines.push_str(&line);
+            lines.push('\n');
+        }
     }
     if diags.suppressed() > 0 {
         log::warn!(target: "config", "{} more messages about {path}", diags.suppressed());
     }
+    lines
 }

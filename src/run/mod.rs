@@ -18,6 +18,7 @@ use crate::config::{self, Diag, Loaded, Severity};
 use crate::engine::system::error_text;
 use crate::exit;
 use crate::log;
+use crate::os::control::client;
 use crate::os::host::{self, Host};
 use crate::os::logging;
 use crate::os::open_file::Trusted;
@@ -56,6 +57,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
             };
             config_test(&options, &host)
         }
+        Ok(Request::Control(mut request)) => client::run(&mut request),
         Ok(Request::Run(options)) => {
             let code = start::start(&options);
             logging::finish();

@@ -9,15 +9,18 @@ use super::fail;
 use super::load::Loader;
 use crate::cli::Options;
 use crate::config::model::{BlockingScript, Config, Global, ProcessSettings, Transport};
+use crate::ctl::request::Command;
 use crate::engine::system::error_text;
 use crate::engine::{self, Engine};
 use crate::exit;
 use crate::log;
 use crate::os::blocking_script::{self, ReceivedRequests};
 use crate::os::child;
+use crate::os::control::server::Outcome;
 use crate::os::daemon::Ready;
 use crate::os::instance_lock::{self, InstanceLock};
 use crate::os::logging;
+use crate::os::open_file::Trusted;
 use crate::os::privileges::{Missing, Plan, Privileges};
 use crate::os::reactor::{ProcessRequest, Reactor};
 use crate::os::restart::Successor;
@@ -29,22 +32,22 @@ use crate::os::state_file::StateFile;
 use crate::types::CalledAs;
 
 /// How a run of the daemon ended.
-pub(super) struct Outcome {
+pub(super) struct End {
     /// Exit code.
     pub(super) code: u8,
     /// Whether it has reported that it is up.
     pub(super) came_up: bool,
 }
 
-impl Outcome {
+impl End {
     pub(super) fn not_up(code: u8) -> Self {
         let came_up = false;
-        Outcome { code, came_up }
+        End { code, came_up }
     }
 
     fn was_up(code: u8) -> Self {
         let came_up = true;
-        Outcome { code, came_up }
+        End { code, came_up }
     }
 }
 
@@ -65,7 +68,7 @@ pub(super) struct Daemon<'a> {
 
 impl<'a> Daemon<'a> {
     /// Runs the daemon until it stops.
-    pub(super) fn run(mut self, config: Config, mut state: StateFile, ready: Ready) -> Outcome {
+    pub(super) fn run(mut self, config: Config, mut state: StateFile, ready: Ready) -> End {
         log::info!("Starting vrrpd {}", env!("CARGO_PKG_VERSION"));
         if self.options.dump_conf {
             log_instances(&config);
@@ -92,12 +95,13 @@ impl<'a> Daemon<'a> {
         };
         let outcome = if received.stop {
             ready.failed(exit::OK);
-            Outcome::was_up(exit::OK)
+            End::was_up(exit::OK)
         } else {
             let plan = self.plan(&config);
             self.extra.update(&config);
             match self.start_loop(config, state) {
-                Ok(reactor) => {
+                Ok(mut reactor) => {
+                    reactor.listen(self.pid_file, Trusted::owner_of(self.loader.path.as_ref()));
                     self.give_up_rights(plan, &reactor.global().process);
                     self.run_loop(reactor, &mut running, received, ready)
                 }
@@ -110,7 +114,7 @@ impl<'a> Daemon<'a> {
                     };
                     fail(&format!("cannot start: {}", error_text(&error)), code);
                     ready.failed(code);
-                    Outcome::not_up(code)
+                    End::not_up(code)
                 }
             }
         };
@@ -171,7 +175,7 @@ impl<'a> Daemon<'a> {
         running: &mut Running,
         received: ReceivedRequests,
         ready: Ready,
-    ) -> Outcome {
+    ) -> End {
         if reactor.is_idle() {
             log::warn!("the configuration has nothing to run; waiting for a signal");
         }
@@ -190,7 +194,7 @@ impl<'a> Daemon<'a> {
                     // Only this process can remove what the new configuration no longer has.
                     let reloaded = self.reload(&mut reactor, running, ReloadReason::Restart);
                     if reloaded == Reload::Refused || running.would_move(reactor.global()) {
-                        log::error!("restart refused, this version continues");
+                        reactor.refuse_restart("restart refused, this version continues");
                         continue;
                     }
                     reactor.prepare_restart();
@@ -203,7 +207,7 @@ impl<'a> Daemon<'a> {
         };
         sd_notify::send(sd_notify::STOPPING);
         reactor.stop();
-        Outcome::was_up(match end {
+        End::was_up(match end {
             Ok(()) => exit::OK,
             Err(error) => fail(
                 &format!("cannot continue: {}", error_text(&error)),
@@ -227,8 +231,11 @@ impl<'a> Daemon<'a> {
             .reload()
             .and_then(|config| self.apply(reactor, running, config, reason));
         let outcome = outcome.unwrap_or_else(|why| {
-            log::error!("reload refused, the running configuration stays: {why}");
+            let refusal = format!("reload refused, the running configuration stays: {why}");
+            log::error!("{refusal}");
+            let refusal = [&self.loader.problems, &refusal, "\n"].concat();
             reactor.reload_refused();
+            reactor.report(Command::Reload, Outcome::Refused(&refusal));
             Reload::Refused
         });
         sd_notify::send(sd_notify::READY);
@@ -255,9 +262,11 @@ impl<'a> Daemon<'a> {
                 config.global.process = new.without_more_rights(old);
             }
             Missing::UntilRestart(what) => {
-                log::info!(
-                    "The new configuration needs {what}, which was given up: restarting in place"
+                let why = format!(
+                    "The new configuration needs {what}, which was given up: restarting in place\n"
                 );
+                log::info!("{}", why.trim_end());
+                reactor.report(Command::Reload, Outcome::Restarting(&why));
                 // The test reads the new configuration, whose messages are not the running one's.
                 reactor.test_code = self.loader.test_code;
                 reactor.test_successor();
@@ -272,13 +281,19 @@ impl<'a> Daemon<'a> {
         running.change(reactor.global(), &config.global);
         self.extra.update(&config);
         let process = config.global.process.clone();
+        let moves = reactor.global().control != config.global.control;
         reactor.reload(config);
         reactor.config_applied(self.loader.errors());
+        if moves {
+            reactor.listen(self.pid_file, Trusted::owner_of(self.loader.path.as_ref()));
+        }
         reactor.test_code = self.loader.test_code;
         if reason == ReloadReason::Request {
             self.privileges.keep(needs, &process);
         }
         log::info!("Reload complete");
+        let report = [&self.loader.problems, "reload complete\n"].concat();
+        reactor.report(Command::Reload, Outcome::Done(&report));
         Ok(Reload::Applied)
     }
 }

@@ -15,7 +15,7 @@ use nix::sys::stat::Mode;
 
 use super::extra_pid_files::ExtraPidFiles;
 use super::load::Loader;
-use super::serve::{Daemon, Outcome};
+use super::serve::{Daemon, End};
 use super::{cannot_read, config_path, fail, notify_user};
 use crate::cli::{self, Options};
 use crate::config::model::Global;
@@ -75,8 +75,8 @@ impl Failure {
 pub(super) fn start(options: &Options) -> u8 {
     let start = Instant::now();
     let outcome = launch(options);
-    let Outcome { code, came_up } =
-        outcome.unwrap_or_else(|failure| Outcome::not_up(failure.give_up(options)));
+    let End { code, came_up } =
+        outcome.unwrap_or_else(|failure| End::not_up(failure.give_up(options)));
     let gave_up = code == exit::FATAL && start.elapsed() < BRIEF;
     if (!came_up || gave_up) && options.foreground {
         let path = options.config.as_deref();
@@ -85,7 +85,7 @@ pub(super) fn start(options: &Options) -> u8 {
     code
 }
 
-fn launch(options: &Options) -> Result<Outcome, Failure> {
+fn launch(options: &Options) -> Result<End, Failure> {
     // For the log file; the configuration may set another umask.
     let mask = options.umask.unwrap_or(0o022).into();
     nix::sys::stat::umask(Mode::from_bits_truncate(mask));
@@ -106,7 +106,7 @@ fn launch(options: &Options) -> Result<Outcome, Failure> {
     let trusted = Trusted::owner_of(path.as_ref());
     let extra = ExtraPidFiles::new(options, trusted);
     let ready = match detach(options)? {
-        Role::Parent(code) => return Ok(Outcome::not_up(code)),
+        Role::Parent(code) => return Ok(End::not_up(code)),
         Role::Daemon(ready) => ready,
     };
     // Signals are blocked before there is a file that a signal would leave behind.
@@ -119,7 +119,7 @@ fn launch(options: &Options) -> Result<Outcome, Failure> {
         Err(failure) => {
             let code = failure.give_up(options);
             ready.failed(code);
-            return Ok(Outcome::not_up(code));
+            return Ok(End::not_up(code));
         }
     };
     if let Some(notice) = notice {

@@ -11,9 +11,9 @@ use vrrpd::config::model::lvs::{
     Check, CheckKind, Http, RealServer, SorryServer, Ssl, Target, Udp, Url, VirtualServer,
 };
 use vrrpd::config::model::{
-    Address, BlockingScript, Command, Config, DumpSettings, Garp, GarpGroup, Global, Lvs, NextHop,
-    Nft, Notify, ProcessSettings, Route, Rule, Script, SmtpSettings, SyncGroup, TrackFile,
-    TrackProcess, User, VrrpInstance,
+    Address, BlockingScript, Command, Config, ControlSocket, DumpSettings, Garp, GarpGroup, Global,
+    Lvs, NextHop, Nft, Notify, ProcessSettings, Route, Rule, Script, SmtpSettings, SyncGroup,
+    TrackFile, TrackProcess, User, VrrpInstance,
 };
 
 /// Longest line, indentation included, on which a struct or list is printed.
@@ -169,6 +169,7 @@ impl Defaults {
             Node::of(&Config::default()),
             Node::of(&Global::default()),
             Node::of(&GarpGroup::default()),
+            Node::of(&ControlSocket::default()),
             Node::of(&DumpSettings::default()),
             Node::of(&ProcessSettings::default()),
             Node::of(&Nft::default()),

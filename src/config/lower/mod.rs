@@ -228,6 +228,7 @@ impl Lowering<'_> {
         instances: &[VrrpInstance],
     ) -> Global {
         let [notify_fifo, vrrp_notify_fifo] = self.fifos(global_defs);
+        let control = self.control_socket(global_defs);
         if let Some(file) = global_defs.word("reload_check_config") {
             let span = global_defs
                 .last("reload_check_config")
@@ -240,6 +241,7 @@ impl Lowering<'_> {
             vrrp_notify_fifo,
             startup_script: self.blocking_script(global_defs, "startup_script"),
             shutdown_script: self.blocking_script(global_defs, "shutdown_script"),
+            control,
             dumps: process::dumps(global_defs),
             process: self.process(top, global_defs),
             ..global::plain_settings(top, global_defs, instances, self.diags)

@@ -4,7 +4,8 @@ use core::time::Duration;
 
 use super::Lowering;
 use super::fields::Fields;
-use crate::config::model::{BlockingScript, DumpSettings, ProcessSettings};
+use crate::config::Severity;
+use crate::config::model::{BlockingScript, ControlSocket, DumpSettings, ProcessSettings};
 use crate::config::tree::Node;
 use crate::types::umask;
 
@@ -67,6 +68,50 @@ impl Lowering<'_> {
             command,
             timeout: timeout.map_or(BlockingScript::default().timeout, Duration::from_secs),
         })
+    }
+}
+
+impl Lowering<'_> {
+    /// `control_socket off`, or `control_socket PATH [USER [GROUP]]`.
+    pub(super) fn control_socket(&mut self, global_defs: &Fields<'_>) -> ControlSocket {
+        let mut socket = ControlSocket::default();
+        let Some(node) = global_defs.last("control_socket") else {
+            return socket;
+        };
+        let mut words = node.args.iter().map(|word| &*word.text);
+        let path = words.next().unwrap_or_default();
+        if path == "off" {
+            socket.off = true;
+            return socket;
+        }
+        if !path.starts_with('/') {
+            let message = format!(
+                "`{path}` is neither `off` nor an absolute path; the control socket is beside the pid file"
+            );
+            let help = "write a path that starts with `/`";
+            self.diags
+                .report_with_help(Severity::Error, node.span(), message, help);
+            return socket;
+        }
+        socket.path = Some(path.to_owned());
+        if let Some(name) = words.next() {
+            let user = self.host.user(name);
+            socket.uid = user.map(|user| user.uid);
+            let group = words.next();
+            socket.gid = group.and_then(|group| self.host.group(group));
+            let missing = match group.filter(|_| socket.gid.is_none()) {
+                Some(group) => Some(("group", group)),
+                None => user.is_none().then_some(("user", name)),
+            };
+            if let Some((what, name)) = missing {
+                let message =
+                    format!("{what} `{name}` does not exist; without it, root may connect");
+                let help = format!("create the {what}, or write another one");
+                self.diags
+                    .report_with_help(Severity::Error, node.span(), message, help);
+            }
+        }
+        socket
     }
 }
 

@@ -29,7 +29,7 @@ pub use group::SyncGroup;
 pub use instance::{Address, Garp, Peer, Transport, Vmac, VmacRole, VrrpInstance};
 pub use lvs::Lvs;
 pub use notify::{Fifo, Notify, SmtpSettings};
-pub use process::{BlockingScript, DumpSettings, Nft, ProcessSettings};
+pub use process::{BlockingScript, ControlSocket, DumpSettings, Nft, ProcessSettings};
 pub use program::Purpose;
 pub use route::{NextHop, Route, Rule};
 pub use track::{InitFile, ParamMatch, Script, Track, TrackFile, TrackProcess, Tracked};
@@ -96,6 +96,8 @@ pub struct Global {
     pub startup_script: Option<BlockingScript>,
     /// `shutdown_script`.
     pub shutdown_script: Option<BlockingScript>,
+    /// `control_socket`.
+    pub control: ControlSocket,
     /// Paths and format of the dumps.
     pub dumps: DumpSettings,
     /// Scheduling, memory, umask and namespace of the process.

@@ -28,6 +28,19 @@ pub struct DumpSettings {
     pub use_instance: bool,
 }
 
+/// `control_socket`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ControlSocket {
+    /// `off`: there is none.
+    pub off: bool,
+    /// Its path; `None`: beside the pid file.
+    pub path: Option<String>,
+    /// Its owner.
+    pub uid: Option<u32>,
+    /// Its group, which may connect too.
+    pub gid: Option<u32>,
+}
+
 /// Settings of the process.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ProcessSettings {

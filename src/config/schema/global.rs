@@ -212,6 +212,7 @@ static FILES: &[Keyword] = &[
     row!("state_dump_file", [Arg::Str], A, "", "Path of the state dump (SIGUSR1); a path that ends in / is a directory, a relative one is in the directory of temporary files"),
     row!("state_dump_file_location" = "state_dump_file", [Arg::Str], A),
     row!("state_file_location" = "state_dump_file", [Arg::Str], A),
+    row!("control_socket", [Arg::Str, Arg::Opt(&Arg::User)], A, "", "vrrpd only: path of the socket that `vrrpd status` and others ask, with its owner, and its group, which may read too: PATH [USER [GROUP]]; off: none; default: beside the pid file, for root alone").own(),
     row!("stats_dump_file", [Arg::Str], A, "", "Path of the statistics dump (SIGUSR2), as for state_dump_file"),
     row!("stats_dump_file_location" = "stats_dump_file", [Arg::Str], A),
     row!("stats_file_location" = "stats_dump_file", [Arg::Str], A),

@@ -1,0 +1,160 @@
+//! Answers to requests of the control socket, written a little at a time.
+
+use crate::ctl::request::{Command, Flag, Request};
+use crate::ctl::{self, Clock, Objects, Output, Stream, Style, View};
+use crate::engine::Engine;
+use crate::engine::system::System;
+use crate::types::Instant;
+
+/// Instances or virtual servers in one piece of an answer.
+const PAGE: usize = 8;
+
+/// An answer in progress.
+#[derive(Debug)]
+pub struct Answer {
+    style: Style,
+    source: Source,
+    output: Output,
+    /// [`Engine::configuration`] when it began: the objects are others after a reload.
+    configuration: u32,
+}
+
+/// What is left to be written.
+#[derive(Debug)]
+enum Source {
+    View {
+        view: View,
+        section: usize,
+        /// Number of the next object in this section.
+        next: usize,
+    },
+    /// The text in `output`.
+    Text(Stream),
+}
+
+/// Whether an answer is complete.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// There is more to write.
+    More,
+    /// It is complete.
+    Done,
+}
+
+impl Answer {
+    /// One that is complete: a text for standard output.
+    #[must_use]
+    pub fn done(text: String) -> Self {
+        Self::text(Stream::Out, text, 0)
+    }
+
+    /// A refusal, for standard error.
+    #[must_use]
+    pub fn refused(text: String) -> Self {
+        Self::text(Stream::Err, text, 1)
+    }
+
+    fn text(stream: Stream, mut text: String, code: u8) -> Self {
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        Answer {
+            style: Style::default(),
+            source: Source::Text(stream),
+            output: Output {
+                text,
+                code,
+                ..Output::default()
+            },
+            configuration: 0,
+        }
+    }
+
+    /// Appends the next frames to `queue`.
+    pub fn advance(&mut self, engine: &Engine, clock: Clock, queue: &mut String) -> Progress {
+        let is_complete = match &mut self.source {
+            Source::Text(stream) => {
+                ctl::push_frame(queue, *stream, &self.output.text);
+                true
+            }
+            Source::View { .. } if self.configuration != engine.configuration() => {
+                let why = "the configuration was reloaded meanwhile; ask again\n";
+                ctl::push_frame(queue, Stream::Err, why);
+                self.output.code = 1;
+                true
+            }
+            Source::View {
+                view,
+                section,
+                next,
+            } => {
+                let Some(current) = view.get(*section) else {
+                    ctl::push_end(queue, self.output.code);
+                    return Progress::Done;
+                };
+                let from = *next;
+                let to = from.saturating_add(PAGE);
+                let page = engine.page(clock, current.objects, from..to);
+                (current.write)(&page, &self.style, &mut self.output);
+                *next = to;
+                if current.objects == Objects::None || to >= page.page.total {
+                    *section = section.saturating_add(1);
+                    *next = 0;
+                }
+                ctl::push_frame(queue, Stream::Out, &self.output.text);
+                self.output.text.clear();
+                false
+            }
+        };
+        if !is_complete {
+            return Progress::More;
+        }
+        ctl::push_end(queue, self.output.code);
+        Progress::Done
+    }
+}
+
+impl Engine {
+    /// Begins the answer to a request; one that changes something is carried out. The caller has
+    /// checked that the client may ask for it.
+    pub fn answer(&mut self, now: Instant, request: &Request, system: &mut dyn System) -> Answer {
+        let _ = (now, system);
+        if let Some(name) = self.unknown_name(request) {
+            return Answer::refused(format!(
+                "there is no instance, sync group, script or virtual server '{name}'; `vrrpd status` lists them"
+            ));
+        }
+        let view: View = match request.row.command {
+            Command::Status if request.has(Flag::Quiet) => ctl::WORD,
+            _ => {
+                let name = request.row.name;
+                return Answer::refused(format!("{name} is not part of this build"));
+            }
+        };
+        Answer {
+            style: request.style(),
+            source: Source::View {
+                view,
+                section: 0,
+                next: 0,
+            },
+            output: Output::default(),
+            configuration: self.configuration(),
+        }
+    }
+
+    /// A name of the request that no object has.
+    fn unknown_name<'a>(&self, request: &'a Request) -> Option<&'a str> {
+        let is_known = |name: &&String| {
+            self.routers.iter().any(|one| one.conf.name == **name)
+                || self.groups.iter().any(|one| one.conf.name == **name)
+        };
+        let mut unknown = request.names.iter().filter(|name| !is_known(name));
+        unknown.next().map(String::as_str)
+    }
+
+    /// Changes with each reload.
+    pub(crate) fn configuration(&self) -> u32 {
+        self.configuration
+    }
+}

@@ -1,0 +1,227 @@
+//! The daemon's side of the control socket, served by the loop.
+//!
+//! Everything is bounded: the number of clients, the length of a request, what waits to be read by a
+//! client, how long it may take, and the time that one turn of the loop spends on all of them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::connection::Connection;
+use super::listener::Listener;
+use crate::config::model::ControlSocket;
+use crate::ctl::request::{Command, Request};
+use crate::ctl::{Clock, Stream};
+use crate::engine::Engine;
+use crate::engine::system::{System, error_text};
+use crate::log;
+use crate::os::open_file::Trusted;
+use crate::types::Instant;
+
+/// Clients at a time.
+const CLIENTS: usize = 128;
+/// Of these, for clients that may not change anything: others must not keep root out.
+const UNTRUSTED: usize = 64;
+/// Of these, taken in one turn of the loop.
+const ACCEPTED: usize = 16;
+/// How long answers are written before timers may be served.
+const SLICE: Duration = Duration::from_micros(200);
+
+/// The socket and its clients.
+#[derive(Debug, Default)]
+pub(in crate::os) struct Server {
+    listener: Option<Listener>,
+    clients: Vec<Connection>,
+    /// Whose turn it is.
+    next: usize,
+}
+
+impl Server {
+    /// Listens as configured; `beside`: without `control_socket`. The clients stay.
+    pub(in crate::os) fn listen(
+        &mut self,
+        beside: Option<&Path>,
+        access: &ControlSocket,
+        trusted: Trusted,
+    ) {
+        let configured = access.path.as_deref().map(Path::new);
+        let path = configured.or(beside).filter(|_| !access.off);
+        self.listener = None;
+        let Some(path) = path else {
+            return;
+        };
+        match Listener::open(path, access, trusted) {
+            Ok(listener) => self.listener = Some(listener),
+            Err(error) => {
+                let (path, why) = (path.display(), error_text(&error));
+                log::error!(
+                    "no control socket {path}: {why}; `vrrpd status` and others do not work"
+                );
+            }
+        }
+    }
+
+    /// Appends what to wait for.
+    pub(in crate::os) fn poll_entries(&self, list: &mut Vec<libc::pollfd>) {
+        let Some(listener) = &self.listener else {
+            return;
+        };
+        let events = libc::POLLIN;
+        let (fd, revents) = (listener.fd(), 0);
+        list.push(libc::pollfd {
+            fd,
+            events,
+            revents,
+        });
+        list.extend(self.clients.iter().map(Connection::poll_entry));
+    }
+
+    /// Whether a client has room for more of its answer.
+    pub(in crate::os) fn has_more(&self) -> bool {
+        self.clients.iter().any(Connection::wants_more)
+    }
+
+    /// When the next client that does not read is dropped.
+    pub(in crate::os) fn next_deadline(&self) -> Option<Instant> {
+        self.clients.iter().filter_map(Connection::deadline).min()
+    }
+
+    /// Serves all clients for a moment. `ready`: as of [`Server::poll_entries`]. Returns a command
+    /// that the process has to carry out.
+    pub(in crate::os) fn serve(
+        &mut self,
+        ready: &[libc::pollfd],
+        engine: &mut Engine,
+        system: &mut dyn System,
+        clock: Clock,
+    ) -> Option<Command> {
+        let mut for_process = None;
+        let now = clock.now;
+        let entries = ready.get(1..).unwrap_or_default();
+        for (client, entry) in self.clients.iter_mut().zip(entries) {
+            if entry.revents & !libc::POLLOUT != 0
+                && let Some(request) = client.read()
+            {
+                for_process = begin(client, &request, engine, system, now).or(for_process);
+            }
+            client.expire(now);
+        }
+        self.write_answers(engine, system, clock);
+        self.clients.retain(|client| !client.is_closed());
+        if ready.first().is_some_and(|entry| entry.revents != 0) {
+            self.accept(now);
+        }
+        for_process
+    }
+
+    /// Writes answers in turn, until all have as much as their clients take or the slice is over.
+    fn write_answers(&mut self, engine: &Engine, system: &mut dyn System, clock: Clock) {
+        let end = system.clock().after(SLICE);
+        let count = self.clients.len();
+        for _ in 0..count {
+            self.next = (self.next + 1) % count;
+            let Some(client) = self.clients.get_mut(self.next) else {
+                continue;
+            };
+            client.flush(clock.now);
+            while client.wants_more() {
+                client.continue_answer(&mut |answer, queue| answer.advance(engine, clock, queue));
+                client.flush(clock.now);
+                if system.clock() >= end {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self, now: Instant) {
+        for _ in 0..ACCEPTED {
+            let Some(stream) = self.listener.as_ref().and_then(Listener::accept) else {
+                return;
+            };
+            let mut client = Connection::new(stream, now);
+            let others = self.clients.iter().filter(|one| !one.is_trusted()).count();
+            let is_full = match client.is_trusted() {
+                true => self.clients.len() >= CLIENTS,
+                false => others >= UNTRUSTED,
+            };
+            if is_full {
+                client.refuse("too many clients of the control socket; try again", 3);
+                client.flush(now);
+                continue;
+            }
+            self.clients.push(client);
+        }
+    }
+
+    /// Answers the clients that wait for the process to do something.
+    pub(in crate::os) fn finish(&mut self, awaited: Command, now: Instant, outcome: Outcome<'_>) {
+        let waiting = self.clients.iter_mut();
+        for client in waiting.filter(|client| client.awaited() == Some(awaited)) {
+            match outcome {
+                Outcome::Done(text) => client.finish(Stream::Out, text, 0),
+                Outcome::Refused(text) => client.finish(Stream::Err, text, 1),
+                Outcome::Restarting(text) => {
+                    client.note(text);
+                    client.wait(Command::Restart);
+                }
+            }
+            client.flush(now);
+        }
+        self.clients.retain(|client| !client.is_closed());
+    }
+}
+
+impl Server {
+    /// Removes the socket. Clients that have asked for the stop wait for the end of the process, which
+    /// may run `shutdown_script` first.
+    pub(in crate::os) fn stop(&mut self) {
+        self.listener = None;
+        for client in self.clients.drain(..) {
+            if client.awaited() == Some(Command::Stop) {
+                // The connection ends with the process.
+                core::mem::forget(client);
+            }
+        }
+    }
+}
+
+/// What became of a reload, restart or stop, in lines for the client.
+#[derive(Clone, Copy, Debug)]
+pub enum Outcome<'a> {
+    /// It is done.
+    Done(&'a str),
+    /// Nothing has changed.
+    Refused(&'a str),
+    /// A restart in place does it.
+    Restarting(&'a str),
+}
+
+/// Carries out a request or begins its answer. Returns one that concerns the whole process.
+fn begin(
+    client: &mut Connection,
+    request: &Request,
+    engine: &mut Engine,
+    system: &mut dyn System,
+    now: Instant,
+) -> Option<Command> {
+    if request.row.changes && !client.is_trusted() {
+        let name = request.row.name;
+        client.refuse(
+            &format!("{name}: only root and the user of the daemon may do that"),
+            1,
+        );
+        return None;
+    }
+    match request.row.command {
+        Command::Reload | Command::Restart | Command::Stop => {
+            client.wait(request.row.command);
+            let pid = client.peer().map_or(0, |peer| peer.pid);
+            log::info!("{} requested by process {pid}", request.row.name);
+            Some(request.row.command)
+        }
+        _ => {
+            client.answer(now, engine.answer(now, request, system));
+            None
+        }
+    }
+}
