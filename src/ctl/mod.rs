@@ -49,8 +49,9 @@ pub use json::{JsonVersion, json};
 pub use lines::Escaped;
 pub use reply::{Frame, FrameError, FrameReader, Stream, push_end, push_frame};
 pub use snapshot::{
-    Check, File, Group, InstallStatus, Instance, Interface, ManagedItem, Missing, PriorityPart,
-    Process, Script, ScriptState, Server, Service, Snapshot, Traffic, Transition,
+    Check, Daemon, File, Finding, Group, InstallStatus, Instance, Interface, ManagedItem, Member,
+    Missing, PriorityPart, Process, RefusedReload, Script, ScriptState, Sender, Server, Service,
+    Snapshot, Totals, Traffic, Transition,
 };
 pub use stats::stats;
 pub use view::{Objects, Output, Page, Section, Style, Sums, View, render};

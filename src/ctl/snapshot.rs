@@ -8,7 +8,8 @@ use crate::config::model::lvs::{self, RealServer, VirtualServer};
 use crate::config::model::{self, Global, SyncGroup, Track, TrackFile, TrackProcess, VrrpInstance};
 use crate::types::ipvs::{self, Connections};
 use crate::types::{
-    Cidr, DaemonCounters, IfName, Instant, Mac, MasterInfo, Priority, VrrpCounters, VrrpState,
+    Cidr, DaemonCounters, Heard, IfName, Instant, Mac, MasterInfo, Outlook, Priority, VrrpCounters,
+    VrrpState,
 };
 
 /// The state of the daemon. Instances, groups, scripts, files and processes are in the
@@ -21,8 +22,12 @@ pub struct Snapshot<'a> {
     pub global: &'a Global,
     /// What the process counts.
     pub counters: &'a DaemonCounters,
+    /// The process.
+    pub daemon: &'a Daemon,
     /// Which of the instances, or of the virtual servers, it has.
     pub page: Page,
+    /// What spans all pages.
+    pub totals: Totals,
     /// `vrrp_instance` blocks.
     pub instances: Vec<Instance<'a>>,
     /// `vrrp_sync_group` blocks.
@@ -45,6 +50,41 @@ pub struct Snapshot<'a> {
     pub services: Vec<Service<'a>>,
 }
 
+/// The process and its configuration.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Daemon {
+    /// Its process id.
+    pub pid: u32,
+    /// Path of the configuration.
+    pub config: String,
+    /// The last reload, if it was refused.
+    pub refused: Option<RefusedReload>,
+}
+
+/// A reload that was refused.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RefusedReload {
+    /// When.
+    pub at: Instant,
+    /// Why.
+    pub why: String,
+}
+
+/// What spans all objects, whichever a page has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Totals {
+    /// Instances in each state, by number of [`VrrpState`].
+    pub states: [usize; 4],
+    /// Number of virtual servers.
+    pub services: usize,
+    /// Length of the longest name of an instance, in characters.
+    pub name: usize,
+    /// Length of the longest name of an interface of an instance.
+    pub interface: usize,
+    /// Some instance has IPv6.
+    pub ipv6: bool,
+}
+
 /// One virtual router.
 #[derive(Debug)]
 pub struct Instance<'a> {
@@ -54,12 +94,33 @@ pub struct Instance<'a> {
     pub state: VrrpState,
     /// The last transition; `None`: it has not started.
     pub last_transition: Option<Transition>,
+    /// The reason of that as a clause with names and numbers; empty: none.
+    pub why: String,
     /// Missing prerequisite, in FAULT and before the start.
     pub missing: Option<Missing>,
+    /// Before the start: the object whose first result it waits for.
+    pub awaited: Option<String>,
     /// Source address of its adverts.
     pub source: Option<IpAddr>,
     /// The master, if it is another router.
     pub master: Option<MasterInfo>,
+    /// The last accepted advert of another router.
+    pub heard: Option<Heard>,
+    /// Other senders than the master that something is wrong with, or that are different.
+    pub senders: Vec<Sender>,
+    /// What its timer is for.
+    pub outlook: Outlook,
+    /// End of the startup delay.
+    pub startup_delay_end: Instant,
+    /// In a sync group, as backup: the first other member that could not take over too, and why.
+    pub held_by: Option<String>,
+    /// After another program has removed its addresses or routes again and again: when it will try
+    /// again.
+    pub hold_until: Option<Instant>,
+    /// When what the kernel refused is tried again.
+    pub retry_at: Option<Instant>,
+    /// It yields to another address owner, with priority 254.
+    pub is_demoted: bool,
     /// The priority its adverts carry.
     pub priority: Priority,
     /// Tracked objects that change the configured priority.
@@ -68,6 +129,8 @@ pub struct Instance<'a> {
     pub deadline: Option<Instant>,
     /// Master down interval.
     pub down_interval: Duration,
+    /// The part of it that depends on the priority.
+    pub skew: Duration,
     /// The kernel's error for its adverts.
     pub send_error: Option<String>,
     /// `no_accept` is not enforced: the kernel has no nftables.
@@ -91,6 +154,32 @@ pub struct Transition {
     pub at: Instant,
     /// The reason as a keyword.
     pub reason: &'static str,
+}
+
+/// What the last conspicuous advert of a sender showed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sender {
+    /// When it was received.
+    pub at: Instant,
+    /// What kind of finding it is.
+    pub kind: Finding,
+    /// The same in words, with its address.
+    pub text: String,
+}
+
+/// A finding about a sender.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Finding {
+    /// Its adverts are ignored.
+    Rejected,
+    /// It is master too.
+    SecondMaster,
+    /// It sends from our address, or is another owner of the addresses.
+    Conflict,
+    /// Its adverts are accepted, but not as they should be.
+    Tolerated,
+    /// Its adverts are accepted; something is adapted to them.
+    Adapted,
 }
 
 /// A prerequisite that an instance lacks.
@@ -142,6 +231,17 @@ pub struct Group<'a> {
     pub conf: &'a SyncGroup,
     /// The state its members share.
     pub state: VrrpState,
+    /// Its members.
+    pub members: Vec<Member<'a>>,
+}
+
+/// An instance as a member of a sync group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Member<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its own state.
+    pub state: VrrpState,
 }
 
 /// `vrrp_script`.
@@ -153,6 +253,8 @@ pub struct Script<'a> {
     pub up: Option<bool>,
     /// Counter of successes and failures, between 0 (down) and rise + fall - 1 (up).
     pub result: u32,
+    /// The result of its last run, as the predicate of a sentence.
+    pub last: String,
     /// Whether it is running.
     pub state: ScriptState,
 }

@@ -36,6 +36,7 @@ mod virtual_services;
 use core::time::Duration;
 
 use crate::config::model::Config;
+use crate::ctl::Daemon;
 use crate::log;
 use crate::types::{Cidr, InstanceId, Instant, VrrpCounters, VrrpState, sorted};
 use crate::vrrp::Event;
@@ -99,6 +100,8 @@ pub struct Engine {
     next_set: usize,
     /// Number of reloads.
     configuration: u32,
+    /// The process, for operators.
+    daemon: Daemon,
     shared: Shared,
 }
 
@@ -130,6 +133,7 @@ impl Engine {
             lvs: virtual_services::new(lvs),
             next_set: 0,
             configuration: 0,
+            daemon: Daemon::default(),
             shared: Shared::new(options, global, tracking, routers.len()),
             routers,
         };

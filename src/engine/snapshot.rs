@@ -7,14 +7,20 @@ use core::ops::Range;
 use std::io;
 
 use crate::config::model::{Address, Global};
-use crate::ctl::{self, Clock, InstallStatus, ManagedItem, Objects, Page, Snapshot};
+use crate::ctl::{
+    self, Clock, Daemon, Finding, InstallStatus, ManagedItem, Objects, Page, RefusedReload,
+    Snapshot, Totals,
+};
 use crate::engine::Engine;
+use crate::engine::instance::messages;
 use crate::engine::instance::router::{Readiness, Router};
 use crate::engine::kernel::addresses::{AddressSet, AddressState};
 use crate::engine::kernel::routes::RouteState;
+use crate::engine::shared::Shared;
 use crate::engine::sync_group::Group;
 use crate::engine::system::System;
-use crate::types::{Instant, VrrpCounters};
+use crate::types::{Family, Instant, Outlook, VrrpCounters};
+use crate::vrrp::Notice;
 
 impl Engine {
     /// Everything as it is now. `kernel`: to be asked what virtual servers have done; another one
@@ -23,7 +29,11 @@ impl Engine {
     pub fn snapshot(&self, clock: Clock, kernel: Option<&mut dyn System>) -> Snapshot<'_> {
         Snapshot {
             services: self.services(0..usize::MAX, kernel),
-            instances: self.routers.iter().map(|one| self.instance(one)).collect(),
+            instances: self
+                .routers
+                .iter()
+                .map(|one| self.instance(one, clock.now))
+                .collect(),
             interfaces: self.interfaces(),
             ..self.shared_state(clock)
         }
@@ -44,7 +54,8 @@ impl Engine {
                 let some = routers.skip(wanted.start).take(wanted.len());
                 Snapshot {
                     page,
-                    instances: some.map(|one| self.instance(one)).collect(),
+                    instances: some.map(|one| self.instance(one, clock.now)).collect(),
+                    groups: self.show_groups(),
                     ..self.no_state(clock)
                 }
             }
@@ -78,7 +89,7 @@ impl Engine {
     fn shared_state(&self, clock: Clock) -> Snapshot<'_> {
         let files = self.shared.tracking.show_files();
         Snapshot {
-            groups: self.groups.iter().map(group).collect(),
+            groups: self.show_groups(),
             scripts: self.shared.tracking.show_scripts().collect(),
             files: files
                 .map(|(conf, value)| ctl::File { conf, value })
@@ -96,6 +107,8 @@ impl Engine {
             clock,
             global: &self.shared.global,
             counters: &self.shared.counters,
+            daemon: &self.daemon,
+            totals: self.totals(),
             page: Page {
                 first: 0,
                 total: self.routers.len(),
@@ -113,6 +126,48 @@ impl Engine {
         }
     }
 
+    /// Sets the process id that operators see.
+    pub fn set_pid(&mut self, pid: u32) {
+        self.daemon.pid = pid;
+    }
+
+    fn totals(&self) -> Totals {
+        let mut totals = Totals {
+            services: self.count(Objects::Services),
+            ..Totals::default()
+        };
+        for router in self.routers.iter() {
+            let conf = &router.conf;
+            let state = usize::from(router.machine.state().number());
+            if let Some(count) = totals.states.get_mut(state) {
+                *count = count.saturating_add(1);
+            }
+            totals.name = totals.name.max(conf.name.chars().count());
+            totals.interface = totals.interface.max(conf.interface.as_str().len());
+            totals.ipv6 |= conf.family == Family::V6;
+        }
+        totals
+    }
+
+    fn show_groups(&self) -> Vec<ctl::Group<'_>> {
+        let group = |group: &'_ Group| {
+            let members = group.conf.members.iter();
+            let members = members.filter_map(|id| self.routers.get(*id));
+            members
+                .map(|router| ctl::Member {
+                    name: &router.conf.name,
+                    state: router.machine.state(),
+                })
+                .collect()
+        };
+        let all = self.groups.iter().map(|one| ctl::Group {
+            conf: &one.conf,
+            state: one.reported,
+            members: group(one),
+        });
+        all.collect()
+    }
+
     /// Settings of the process, as of the last reload.
     #[must_use]
     pub fn global(&self) -> &Global {
@@ -120,14 +175,20 @@ impl Engine {
     }
 
     /// The configuration was applied; it has this many errors.
-    pub fn config_applied(&mut self, now: Instant, errors: usize) {
+    pub fn config_applied(&mut self, now: Instant, path: &str, errors: usize) {
+        self.daemon = Daemon {
+            pid: self.daemon.pid,
+            config: path.to_owned(),
+            refused: None,
+        };
         let config = &mut self.shared.counters.config;
         (config.applied_at, config.errors) = (now, errors);
         config.last_refused = false;
     }
 
     /// A reload was refused; the running configuration stays.
-    pub fn reload_refused(&mut self) {
+    pub fn reload_refused(&mut self, now: Instant, why: String) {
+        self.daemon.refused = Some(RefusedReload { at: now, why });
         let config = &mut self.shared.counters.config;
         config.refused_reloads = config.refused_reloads.saturating_add(1);
         config.last_refused = true;
@@ -140,8 +201,12 @@ impl Engine {
         }
     }
 
-    fn instance<'a>(&'a self, router: &'a Router) -> ctl::Instance<'a> {
+    fn instance<'a>(&'a self, router: &'a Router, now: Instant) -> ctl::Instance<'a> {
         let Router { conf, machine, .. } = router;
+        let held_by = match machine.outlook() {
+            Outlook::Backup(_) => self.held_by(router),
+            Outlook::Nothing | Outlook::Resuming { .. } | Outlook::Master(_) => None,
+        };
         let mut vips: Vec<ManagedItem<'a, Address>> = items(&router.addresses).collect();
         let excluded = vips.split_off(conf.vips.len().min(vips.len()));
         let missing = match router.reported {
@@ -159,7 +224,30 @@ impl Engine {
                 at,
                 reason: why.as_str(),
             }),
+            why: router.since.map_or(String::new(), |(_, why)| {
+                self.explain(router, why, router.since_master)
+            }),
             missing,
+            awaited: router.start_at.and_then(|_| {
+                let Shared {
+                    tracking,
+                    interfaces,
+                    ..
+                } = &self.shared;
+                tracking.awaited(&conf.tracks, interfaces)
+            }),
+            heard: machine.last_heard(),
+            senders: machine
+                .conspicuous(now)
+                .map(|(at, notice)| sender(router, at, notice))
+                .collect(),
+            outlook: machine.outlook(),
+            startup_delay_end: machine.startup_delay_end(),
+            held_by,
+            hold_until: router.hold_until(),
+            retry_at: router.retry_at(),
+            is_demoted: machine.is_demoted(),
+            skew: machine.skew(),
             source: router.source(),
             master: machine.master(),
             priority: machine.effective_priority(),
@@ -229,9 +317,20 @@ fn item<T>((item, state): (&T, RouteState)) -> ManagedItem<'_, T> {
     ManagedItem { item, status }
 }
 
-fn group(group: &Group) -> ctl::Group<'_> {
-    ctl::Group {
-        conf: &group.conf,
-        state: group.reported,
+fn sender(router: &Router, at: Instant, notice: Notice) -> ctl::Sender {
+    ctl::Sender {
+        at,
+        kind: match notice {
+            Notice::Rejected { .. } => Finding::Rejected,
+            Notice::LowerPriorityMaster { .. } => Finding::SecondMaster,
+            Notice::SameAddress { .. } | Notice::TwoOwners { .. } => Finding::Conflict,
+            Notice::Tolerated { .. } | Notice::AddressesDiffer { .. } => Finding::Tolerated,
+            Notice::IntervalAdopted { .. }
+            | Notice::Accepted { .. }
+            | Notice::SilenceWithLoss
+            | Notice::HeldByGroup
+            | Notice::NoMasterInMaintenance => Finding::Adapted,
+        },
+        text: messages::notice_text(router, notice),
     }
 }

@@ -199,35 +199,32 @@ impl Engine {
 
     /// Logs which member keeps an instance from becoming master.
     pub(crate) fn log_held_by_group(&self, id: InstanceId) {
-        let Some(router) = self.routers.get(id) else {
-            return;
-        };
-        let Some(group_id) = router.conf.sync_group else {
-            return;
-        };
-        let group = self.group_of(router);
-        let (name, group) = (&router.conf.name, group.map_or("", |one| &one.conf.name));
+        if let Some(router) = self.routers.get(id)
+            && let Some(why) = self.held_by(router)
+        {
+            let name = &router.conf.name;
+            log::info!(target: "vrrp", "({name}) would be master, but {why}");
+        }
+    }
+
+    /// The first other member of the sync group that does not take over, and why.
+    pub(crate) fn held_by(&self, router: &Router) -> Option<String> {
+        let id = router.conf.sync_group?;
+        let group = &self.groups.get(id.0)?.conf.name;
         let holds = |other: &&Router| {
             let state = other.machine.member_state();
-            !matches!(state, MemberState::ReadyToTakeOver | MemberState::Master)
+            let ready = matches!(state, MemberState::ReadyToTakeOver | MemberState::Master);
+            !ready && other.id != router.id
         };
-        let Some(other) = self.members(group_id).find(holds) else {
-            return;
-        };
-        let other_name = &other.conf.name;
-        match other.machine.master() {
-            Some(master) => log::info!(
-                target: "vrrp",
-                "({name}) would be master, but {other_name} of sync group {group} follows master {} \
-                 (priority {})",
-                master.addr,
-                master.priority
+        let other = self.members(id).find(holds)?;
+        let name = &other.conf.name;
+        Some(match other.machine.master() {
+            Some(master) => format!(
+                "{name} of sync group {group} follows master {} (priority {})",
+                master.addr, master.priority
             ),
-            None => log::info!(
-                target: "vrrp",
-                "({name}) would be master, but {other_name} of sync group {group} is not ready"
-            ),
-        }
+            None => format!("{name} of sync group {group} is not ready"),
+        })
     }
 }
 

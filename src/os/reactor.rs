@@ -130,13 +130,14 @@ impl<'a> Reactor<'a> {
     /// # Errors
     /// A socket cannot be opened.
     pub fn new(
-        engine: Engine,
+        mut engine: Engine,
         signals: &'a Signals,
         successor: &'a Successor,
         state: StateFile,
     ) -> io::Result<Self> {
         let mut linux = Linux::open()?;
         linux.state = state;
+        engine.set_pid(std::process::id());
         Ok(Reactor {
             engine,
             // Before links and addresses are dumped, so that no change in between is missed.
@@ -223,13 +224,13 @@ impl<'a> Reactor<'a> {
     }
 
     /// The configuration was applied; it has this many errors.
-    pub fn config_applied(&mut self, errors: usize) {
-        self.engine.config_applied(clock::now(), errors);
+    pub fn config_applied(&mut self, path: &str, errors: usize) {
+        self.engine.config_applied(clock::now(), path, errors);
     }
 
     /// A reload was refused.
-    pub fn reload_refused(&mut self) {
-        self.engine.reload_refused();
+    pub fn reload_refused(&mut self, why: String) {
+        self.engine.reload_refused(clock::now(), why);
     }
 
     /// Runs until a signal asks for something that concerns the whole process.

@@ -180,7 +180,7 @@ impl<'a> Daemon<'a> {
             log::warn!("the configuration has nothing to run; waiting for a signal");
         }
         reactor.test_code = self.loader.test_code;
-        reactor.config_applied(self.loader.errors());
+        reactor.config_applied(self.loader.path, self.loader.errors());
         ready.up();
         if received.reload {
             self.reload(&mut reactor, running, ReloadReason::Request);
@@ -234,7 +234,7 @@ impl<'a> Daemon<'a> {
             let refusal = format!("reload refused, the running configuration stays: {why}");
             log::error!("{refusal}");
             let refusal = [&self.loader.problems, &refusal, "\n"].concat();
-            reactor.reload_refused();
+            reactor.reload_refused(why);
             reactor.report(Command::Reload, Outcome::Refused(&refusal));
             Reload::Refused
         });
@@ -283,7 +283,7 @@ impl<'a> Daemon<'a> {
         let process = config.global.process.clone();
         let moves = reactor.global().control != config.global.control;
         reactor.reload(config);
-        reactor.config_applied(self.loader.errors());
+        reactor.config_applied(self.loader.path, self.loader.errors());
         if moves {
             reactor.listen(self.pid_file, Trusted::owner_of(self.loader.path.as_ref()));
         }

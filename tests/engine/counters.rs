@@ -86,14 +86,14 @@ fn lateness_of_adverts_is_counted() {
 fn the_state_of_the_configuration_is_kept() {
     let mut kernel = eth0();
     let mut engine = master(&mut kernel);
-    engine.config_applied(at(500), 2);
-    engine.reload_refused();
-    engine.reload_refused();
+    engine.config_applied(at(500), "vrrpd.conf", 2);
+    engine.reload_refused(at(500), "it has an error".into());
+    engine.reload_refused(at(500), "it has an error".into());
     let refused = counters(&engine, at(600)).config;
     assert!(refused.last_refused);
     assert_eq!((refused.errors, refused.refused_reloads), (2, 2));
     assert_eq!(refused.applied_at, at(500));
-    engine.config_applied(at(700), 0);
+    engine.config_applied(at(700), "vrrpd.conf", 0);
     let applied = counters(&engine, at(700)).config;
     assert!(!applied.last_refused);
     assert_eq!((applied.errors, applied.refused_reloads), (0, 2));

@@ -15,11 +15,11 @@ use vrrpd::config::model::{Config, Tracked};
 use vrrpd::ctl;
 use vrrpd::ctl::{
     Clock, File, Group, InstallStatus, Instance, Interface, ManagedItem, Missing, Page,
-    PriorityPart, Process, Script, ScriptState, Snapshot, Transition,
+    PriorityPart, Process, Script, ScriptState, Snapshot, Totals, Transition,
 };
 use vrrpd::types::{
     Centis, Cidr, ConfigStatus, DaemonCounters, IfName, Instant, KernelCounters, Lateness, Mac,
-    MasterInfo, Priority, VrrpCounters, VrrpState,
+    MasterInfo, Outlook, Priority, VrrpCounters, VrrpState,
 };
 
 use crate::host::FakeHost;
@@ -174,6 +174,17 @@ fn instance(config: &Config, nth: usize) -> Instance<'_> {
             at: Instant::from_millis(990_000 + ms),
             reason,
         }),
+        why: String::new(),
+        awaited: None,
+        heard: None,
+        senders: Vec::new(),
+        outlook: Outlook::Nothing,
+        startup_delay_end: Instant::ZERO,
+        held_by: None,
+        hold_until: None,
+        retry_at: None,
+        is_demoted: false,
+        skew: Duration::from_micros(609_375),
         missing,
         source: (nth < 3).then(|| ip(["192.0.2.1", "192.0.2.1", "fe80::1"][nth])),
         master: (state == VrrpState::Backup).then(|| MasterInfo {
@@ -213,6 +224,8 @@ pub(crate) fn snapshot(config: &Config) -> Snapshot<'_> {
     Snapshot {
         clock: clock(),
         global: &config.global,
+        daemon: Box::leak(Box::default()),
+        totals: Totals::default(),
         counters: &COUNTERS,
         page: Page::default(),
         instances: (0..config.instances.len())
@@ -224,6 +237,7 @@ pub(crate) fn snapshot(config: &Config) -> Snapshot<'_> {
             .map(|conf| Group {
                 conf,
                 state: VrrpState::Master,
+                members: Vec::new(),
             })
             .collect(),
         scripts: config
@@ -234,6 +248,7 @@ pub(crate) fn snapshot(config: &Config) -> Snapshot<'_> {
                 conf,
                 up: [Some(true), None][nth],
                 result: [1, 0][nth],
+                last: String::new(),
                 state: [ScriptState::Idle, ScriptState::Terminating][nth],
             })
             .collect(),
@@ -345,6 +360,8 @@ pub(crate) fn empty_snapshot(config: &Config) -> Snapshot<'_> {
     Snapshot {
         clock: clock(),
         global: &config.global,
+        daemon: Box::leak(Box::default()),
+        totals: Totals::default(),
         counters: &COUNTERS,
         page: Page::default(),
         instances: Vec::new(),

@@ -218,8 +218,8 @@ impl Router {
         if self.machine.counters().pri_zero_rcvd != zeros {
             messages::log_priority_zero(self, cx.now, state);
         }
-        self.record_transition(cx.now, &actions);
         let master = before.or(self.machine.master());
+        self.record_transition(cx.now, &actions, master);
         self.sync_state_file(cx, shared);
         let mut concerns_group = false;
         for action in actions {

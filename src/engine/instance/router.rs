@@ -11,13 +11,16 @@ use crate::engine::instance::resume::ResumeState;
 use crate::engine::kernel::addresses::{AddressSet, Kind, Known};
 use crate::engine::kernel::interfaces::{Interface, Interfaces};
 use crate::engine::kernel::present::Present;
+use crate::engine::kernel::repair_limit::RepairLimit;
 use crate::engine::kernel::routes::RouteSet;
 use crate::engine::kernel::vmac::VirtualInterface;
 use crate::engine::log_limit::LogLimit;
 use crate::engine::shared::Shared;
 use crate::engine::system::Listener;
 use crate::log;
-use crate::types::{Cidr, Family, IfIndex, IfName, InstanceId, Instant, Mac, Priority, VrrpState};
+use crate::types::{
+    Cidr, Family, IfIndex, IfName, InstanceId, Instant, Mac, MasterInfo, Priority, VrrpState,
+};
 use crate::vrrp::{self, Action, Instance, Reason, garp, priority};
 use crate::wire::vrrp::ChecksumForm;
 
@@ -127,6 +130,8 @@ pub(crate) struct Router {
     pub(crate) reported_priority: Priority,
     /// When and why its state last changed.
     pub(crate) since: Option<(Instant, Reason)>,
+    /// The master that was about.
+    pub(crate) since_master: Option<MasterInfo>,
     /// One of its addresses may have been removed externally.
     pub(crate) recheck: bool,
     /// IPv4 identification of the next advert, never 0.
@@ -174,6 +179,7 @@ impl Router {
             reported: None,
             reported_priority: conf.priority,
             since: None,
+            since_master: None,
             recheck: false,
             ip_id: 0,
             send_errno: None,
@@ -257,11 +263,17 @@ impl Router {
         self.resume.resuming || self.machine.state() == VrrpState::Master
     }
 
-    /// Remembers when and why the state changed, if it did.
-    pub(crate) fn record_transition(&mut self, now: Instant, actions: &[Action]) {
+    /// Remembers when and why the state changed, and the `master` that it is about, if it did.
+    pub(crate) fn record_transition(
+        &mut self,
+        now: Instant,
+        actions: &[Action],
+        master: Option<MasterInfo>,
+    ) {
         for action in actions {
             if let Action::Transition { why, .. } = action {
                 self.since = Some((now, *why));
+                self.since_master = master;
             }
         }
     }
@@ -280,6 +292,20 @@ impl Router {
             self.routes.next_deadline(),
         ];
         all.into_iter().flatten().min()
+    }
+
+    /// After a lost fight about addresses, routes or a virtual interface: when it tries again.
+    pub(crate) fn hold_until(&self) -> Option<Instant> {
+        let own = [&self.addresses.repairs, &self.routes.repairs];
+        let vmacs = self.vmacs.iter().map(|vmac| &vmac.repairs);
+        let all = own.into_iter().chain(vmacs);
+        all.filter_map(RepairLimit::hold_until).max()
+    }
+
+    /// When addresses or routes that the kernel refused are set again.
+    pub(crate) fn retry_at(&self) -> Option<Instant> {
+        let both = [self.addresses.next_deadline(), self.routes.next_deadline()];
+        both.into_iter().flatten().min()
     }
 
     /// Smallest gap between two announcements on an interface.

@@ -145,6 +145,11 @@ impl RepairLimit {
         self.hold.retry_at().is_some()
     }
 
+    /// When the next attempt after a lost fight is due.
+    pub(crate) fn hold_until(&self) -> Option<Instant> {
+        self.hold.retry_at()
+    }
+
     /// Ends the hold, before its time or when it is due: returns whether it was.
     pub(crate) fn end_hold(&mut self, now: Instant) -> bool {
         let held = self.is_held();

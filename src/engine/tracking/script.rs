@@ -103,10 +103,8 @@ impl Scripts {
 
     /// The result of the last run, for the log.
     pub(crate) fn condition(&self, nth: usize) -> String {
-        match self.0.get(nth).and_then(|run| run.last) {
-            Some(outcome) => outcome.to_string(),
-            None => "has not succeeded yet (init_fail)".into(),
-        }
+        let condition = self.0.get(nth).map(TrackedScript::condition);
+        condition.unwrap_or_default()
     }
 
     /// For dumps.
@@ -115,6 +113,7 @@ impl Scripts {
             conf: &run.conf,
             up: run.machine.verdict(),
             result: run.machine.score(),
+            last: run.condition(),
             state: match (run.machine.is_running(), run.overdue) {
                 (false, _) => ctl::ScriptState::Idle,
                 (true, false) => ctl::ScriptState::Running,
@@ -129,6 +128,15 @@ impl Scripts {
 }
 
 impl TrackedScript {
+    /// The result of the last run.
+    fn condition(&self) -> String {
+        match (self.last, self.machine.verdict()) {
+            (Some(outcome), _) => outcome.to_string(),
+            (None, None) => "has not ended yet".into(),
+            (None, Some(_)) => "has not succeeded yet (init_fail)".into(),
+        }
+    }
+
     /// Applies a result and logs what has changed. Returns whether the state of the script has.
     fn apply(&mut self, now: Instant, outcome: Outcome) -> bool {
         let known = self.machine.verdict().is_some();
