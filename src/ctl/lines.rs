@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 use super::{InstallStatus, ManagedItem};
 use crate::config::model::{Address, Command, User};
-use crate::types::Family;
+use crate::types::{Cidr, Family};
 
 /// Text with control characters as `\xNN`.
 #[derive(Clone, Copy, Debug)]
@@ -61,15 +61,26 @@ impl fmt::Display for InstallStatus {
     }
 }
 
+/// `192.0.2.10/24`, without the prefix length of a single host.
+pub(super) struct InterfaceAddress<'a>(pub(super) &'a Cidr);
+
+impl fmt::Display for InterfaceAddress<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cidr = self.0;
+        write!(f, "{}", cidr.addr)?;
+        if cidr.prefix == cidr.family().host_prefix() {
+            return Ok(());
+        }
+        write!(f, "/{}", cidr.prefix)
+    }
+}
+
 /// `192.0.2.10/24 brd 192.0.2.255 dev eth0 scope global label eth0:1 set`. Exporters take the first
 /// word for the address and, after `dev`, the third for the interface.
 impl fmt::Display for ManagedItem<'_, Address> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Address { cidr, dev, .. } = self.item;
-        write!(f, "{}", cidr.addr)?;
-        if cidr.prefix != cidr.family().host_prefix() {
-            write!(f, "/{}", cidr.prefix)?;
-        }
+        InterfaceAddress(cidr).fmt(f)?;
         if let Some(peer) = self.item.peer {
             write!(f, " peer {peer}")?;
         }

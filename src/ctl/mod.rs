@@ -31,6 +31,8 @@ mod lines;
 mod lvs;
 #[cfg(all(feature = "json", feature = "lvs"))]
 mod lvs_json;
+#[cfg(feature = "json")]
+pub mod metrics;
 mod notify;
 mod page;
 mod reply;

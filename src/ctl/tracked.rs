@@ -30,6 +30,19 @@ pub(super) enum TrackerKind {
     Process,
 }
 
+#[cfg(feature = "json")]
+impl TrackerKind {
+    /// A keyword for it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            TrackerKind::Interface => "interface",
+            TrackerKind::Script => "script",
+            TrackerKind::File => "file",
+            TrackerKind::Process => "process",
+        }
+    }
+}
+
 impl PriorityPart<'_> {
     pub(super) fn kind(&self) -> TrackerKind {
         match self.track.object {

@@ -135,7 +135,7 @@ const COUNTERS: DaemonCounters = DaemonCounters {
     },
 };
 
-fn instance(config: &Config, nth: usize) -> Instance<'_> {
+pub(crate) fn instance(config: &Config, nth: usize) -> Instance<'_> {
     let conf = &config.instances[nth];
     let (state, reason, missing) = [
         (VrrpState::Master, "master_down", None),
