@@ -19,6 +19,7 @@
     )
 )]
 
+mod changes;
 mod clock;
 mod data;
 mod instance;
@@ -44,6 +45,7 @@ mod tracked;
 mod view;
 mod word;
 
+pub use changes::{Both, Changes};
 pub use clock::Clock;
 pub use data::data;
 #[cfg(feature = "json")]

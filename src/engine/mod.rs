@@ -14,6 +14,7 @@
 
 pub mod answer;
 mod cx;
+mod diff;
 pub mod instance;
 mod kernel;
 mod kernel_work;

@@ -109,7 +109,7 @@ impl Engine {
 
     /// The running instance that each new one continues. Of several with one VRID on an interface,
     /// one of the same name is preferred, then one with the same group or peers.
-    fn continued(&self, new: &[VrrpInstance]) -> Vec<Option<InstanceId>> {
+    pub(crate) fn continued(&self, new: &[VrrpInstance]) -> Vec<Option<InstanceId>> {
         let mut free = vec![true; self.routers.len()];
         let mut continued = vec![None; new.len()];
         let alike: [fn(&VrrpInstance, &VrrpInstance) -> bool; 3] = [

@@ -76,6 +76,9 @@ pub(crate) trait VirtualServices: Debug {
     /// The child process of a check has exceeded its time limit and was sent SIGTERM.
     fn check_child_overdue(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, check: usize);
 
+    /// Writes what another configuration would change.
+    fn diff(&self, new: &model::Lvs, changes: &mut ctl::Changes, out: &mut ctl::Output);
+
     /// Number of virtual servers.
     fn services(&self) -> usize;
 

@@ -30,7 +30,8 @@ use super::state_file::StateFile;
 use crate::config::Config;
 use crate::config::model::Global;
 use crate::config::schema::Feature;
-use crate::ctl::request::Command;
+use crate::ctl::Output;
+use crate::ctl::request::{Command, Request};
 use crate::engine::Engine;
 use crate::engine::instance::rx::Datagram;
 use crate::engine::system::{Pid, errno_text, error_text};
@@ -47,6 +48,8 @@ const EARLY: Duration = Duration::from_micros(250);
 /// (`fs/select.c`): almost a millisecond before a takeover at the default interval. Waking early by
 /// this part of the timeout makes up for it.
 const POLL_SLACK: u32 = 500;
+/// Time limit of a child process that answers a client.
+const ANSWER: Duration = Duration::from_secs(30);
 /// Datagrams read from a socket before a timer that has become due meanwhile is served.
 const DATAGRAMS_PER_TIMER: u32 = 32;
 
@@ -83,6 +86,8 @@ pub enum ProcessRequest {
     Reload,
     /// Execute the new program: it has accepted the configuration.
     Restart,
+    /// Compare configurations for clients.
+    Diff,
 }
 
 /// Indexes of the fixed descriptors in the poll list; receive sockets follow.
@@ -491,6 +496,19 @@ impl<'a> Reactor<'a> {
         self.control.finish(awaited, clock::now(), outcome);
     }
 
+    /// Answers the clients that wait for this in child processes: it takes long.
+    pub fn answer_in_children(
+        &mut self,
+        awaited: Command,
+        answer: &mut dyn FnMut(&Engine, &Request, &mut Output),
+    ) {
+        let engine = &self.engine;
+        let mut answer = |request: &Request, out: &mut Output| answer(engine, request, out);
+        for child in self.control.answer_in_children(awaited, &mut answer) {
+            self.engine.watch_child(clock::now(), child, ANSWER);
+        }
+    }
+
     /// Serves the clients of the control socket for a moment. The clock is only read if there are any.
     fn serve_clients(&mut self) -> Option<ProcessRequest> {
         let ready = self.poll.get(self.fixed_len..self.control_end)?;
@@ -505,6 +523,7 @@ impl<'a> Reactor<'a> {
         match command {
             Command::Stop => Some(ProcessRequest::Stop),
             Command::Reload => Some(ProcessRequest::Reload),
+            Command::Diff => Some(ProcessRequest::Diff),
             _ => {
                 self.test_successor();
                 None

@@ -6,10 +6,12 @@ use ::log::Level;
 use super::{cannot_read, config_host};
 use crate::cli::Options;
 use crate::config::model::Config;
-use crate::config::render::{also_on, exit_code_for_test};
+use crate::config::render::{also_on, exit_code_for_test, render_text};
 use crate::config::source::Position;
 use crate::config::subset;
 use crate::config::{self, Loaded, Severity};
+use crate::ctl::Output;
+use crate::engine::Engine;
 use crate::exit;
 use crate::log;
 use crate::os::host;
@@ -61,9 +63,7 @@ impl<'a> Loader<'a> {
         let path = self.path;
         host::check_readable(path).map_err(|why| cannot_read(path, &why))?;
         let loaded = self.load();
-        let found = errors(&loaded);
-        let new = found.iter().filter(|error| !self.errors.contains(error));
-        match new.count() {
+        match self.new_errors(&loaded) {
             0 => Ok(self.adopt(loaded)),
             1 => Err("it has an error (see above)".to_owned()),
             count => Err(format!("it has {count} errors (see above)")),
@@ -76,11 +76,42 @@ impl<'a> Loader<'a> {
         loaded.config
     }
 
+    /// How many errors the running configuration does not have.
+    fn new_errors(&self, loaded: &Loaded) -> usize {
+        let found = errors(loaded);
+        let new = found.iter().filter(|error| !self.errors.contains(error));
+        new.count()
+    }
+
+    /// Writes what a reload would change, of this file if it is given. Nothing is logged.
+    pub(super) fn diff(&self, path: Option<&str>, engine: &Engine, out: &mut Output) {
+        let path = path.unwrap_or(self.path);
+        if let Err(why) = host::check_readable(path) {
+            out.text = cannot_read(path, &why) + "\n";
+            out.code = exit::REFUSED;
+            return;
+        }
+        let loaded = self.read(path);
+        out.text = render_text(&loaded.diags, &loaded.sources);
+        let errors = self.new_errors(&loaded);
+        out.text.push_str(&engine.diff(loaded.config));
+        if errors > 0 {
+            out.code = exit::REFUSED;
+            out.text.push_str(&format!("a reload would be refused: {errors} errors that the running configuration does not have\n"));
+        }
+    }
+
     fn load(&mut self) -> Loaded {
-        let host = config_host(self.options);
-        let mut loaded = config::load(self.path, &host);
-        host::set_name_defaults(&mut loaded.config.global);
+        let loaded = self.read(self.path);
         self.problems = log_diags(&loaded, self.path);
+        loaded
+    }
+
+    /// Reads a configuration as this process would run it.
+    fn read(&self, path: &str) -> Loaded {
+        let host = config_host(self.options);
+        let mut loaded = config::load(path, &host);
+        host::set_name_defaults(&mut loaded.config.global);
         // Without virtual servers there is nothing to leave out, and the code would take 1.2 KB.
         if cfg!(feature = "lvs") {
             keep(self.options.subsystems, &mut loaded.config);

@@ -9,7 +9,7 @@ use super::fail;
 use super::load::Loader;
 use crate::cli::Options;
 use crate::config::model::{BlockingScript, Config, Global, ProcessSettings, Transport};
-use crate::ctl::request::Command;
+use crate::ctl::request::{Command, Setting};
 use crate::engine::system::error_text;
 use crate::engine::{self, Engine};
 use crate::exit;
@@ -200,6 +200,12 @@ impl<'a> Daemon<'a> {
                     reactor.prepare_restart();
                     logging::flush();
                     break Err(self.successor.exec(self.lock, &self.seccomp));
+                }
+                Ok(ProcessRequest::Diff) => {
+                    let loader = &self.loader;
+                    reactor.answer_in_children(Command::Diff, &mut |engine, request, out| {
+                        loader.diff(request.setting(Setting::File), engine, out);
+                    });
                 }
                 Ok(ProcessRequest::Stop) => break Ok(()),
                 Err(error) => break Err(error),

@@ -243,6 +243,19 @@ impl VirtualServices for Lvs {
         self.finish_check(cx, shared, change);
     }
 
+    fn diff(&self, new: &model::Lvs, changes: &mut ctl::Changes, out: &mut ctl::Output) {
+        let (old, new) = (&self.conf.virtual_servers, &new.virtual_servers);
+        let before: Vec<&str> = old.iter().map(|one| &*one.name).collect();
+        let after: Vec<&str> = new.iter().map(|one| &*one.name).collect();
+        let names = ctl::Both {
+            old: &before,
+            new: &after,
+        };
+        changes.objects(out, "virtual server", names, &|a, b| {
+            old.get(a) == new.get(b)
+        });
+    }
+
     fn services(&self) -> usize {
         self.conf.virtual_servers.len()
     }

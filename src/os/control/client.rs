@@ -47,6 +47,13 @@ pub fn run(request: &mut Request) -> u8 {
             request.add(Flag::Color);
         }
     }
+    if let Some(path) = request.setting(Setting::File)
+        && let Ok(path) = std::path::absolute(path)
+    {
+        // The daemon runs in `/`.
+        let path = path.to_string_lossy().into_owned();
+        request.set(Setting::File, path);
+    }
     let server = Address::of(request);
     if !request.has(Flag::Watch) {
         return once(&server, request);

@@ -52,8 +52,8 @@ enum Stage {
     /// The request so far.
     Request(Vec<u8>),
     Answering(Answer),
-    /// For the end of a reload, restart or stop.
-    Waiting(Command),
+    /// For what the process does.
+    Waiting(Request),
     /// The reply is complete in the queue.
     Complete,
     /// To be dropped.
@@ -85,6 +85,16 @@ impl Connection {
         self.peer.is_some_and(Peer::is_trusted)
     }
 
+    /// Whether it waits for this command.
+    pub(super) fn awaits(&self, command: Command) -> bool {
+        self.awaited().is_some_and(|one| one.row.command == command)
+    }
+
+    /// To be dropped.
+    pub(super) fn close(&mut self) {
+        self.stage = Stage::Closed;
+    }
+
     pub(super) fn poll_entry(&self) -> libc::pollfd {
         let reads = !self.is_pending() && !matches!(self.stage, Stage::Complete);
         libc::pollfd {
@@ -99,9 +109,9 @@ impl Connection {
     }
 
     /// What it waits for the process to do.
-    pub(super) fn awaited(&self) -> Option<Command> {
-        match self.stage {
-            Stage::Waiting(command) => Some(command),
+    pub(super) fn awaited(&self) -> Option<&Request> {
+        match &self.stage {
+            Stage::Waiting(request) => Some(request),
             _ => None,
         }
     }
@@ -188,14 +198,17 @@ impl Connection {
     }
 
     /// The answer follows when the process has done what was asked for.
-    pub(super) fn wait(&mut self, command: Command) {
-        self.stage = Stage::Waiting(command);
+    pub(super) fn wait(&mut self, request: Request) {
+        self.stage = Stage::Waiting(request);
         self.deadline = None;
     }
 
-    /// Sends a text before the rest of the answer.
-    pub(super) fn note(&mut self, text: &str) {
-        push_frame(&mut self.queue, Stream::Out, text);
+    /// Sends a text, and lets it wait for a restart in place.
+    pub(super) fn wait_for_restart(&mut self, why: &str) {
+        push_frame(&mut self.queue, Stream::Out, why);
+        if let Ok(request) = parse(["restart"]) {
+            self.wait(request);
+        }
     }
 
     /// Ends the reply with a message for standard error.
@@ -220,6 +233,14 @@ impl Connection {
         {
             self.stage = Stage::Complete;
         }
+    }
+
+    /// Sends all of the reply, in a child process that may wait for the client.
+    pub(super) fn send_all(&mut self) {
+        // The client may be gone.
+        let _ = self.stream.set_nonblocking(false);
+        let _ = self.stream.set_write_timeout(Some(PATIENCE));
+        let _ = self.stream.write_all(self.queue.as_bytes());
     }
 
     /// Sends what the client takes without waiting.

@@ -6,15 +6,18 @@
 use std::path::Path;
 use std::time::Duration;
 
+use nix::unistd::ForkResult;
+
 use super::connection::Connection;
 use super::listener::Listener;
 use crate::config::model::ControlSocket;
 use crate::ctl::request::{Command, Request};
-use crate::ctl::{Clock, Stream};
+use crate::ctl::{Clock, Output, Stream};
 use crate::engine::Engine;
-use crate::engine::system::{System, error_text};
+use crate::engine::system::{Pid, System, errno_text, error_text};
 use crate::log;
 use crate::os::open_file::Trusted;
+use crate::sys;
 use crate::types::Instant;
 
 /// Clients at a time.
@@ -101,7 +104,7 @@ impl Server {
             if entry.revents & !libc::POLLOUT != 0
                 && let Some(request) = client.read()
             {
-                for_process = begin(client, &request, engine, system, now).or(for_process);
+                for_process = begin(client, request, engine, system, now).or(for_process);
             }
             client.expire(now);
         }
@@ -156,14 +159,11 @@ impl Server {
     /// Answers the clients that wait for the process to do something.
     pub(in crate::os) fn finish(&mut self, awaited: Command, now: Instant, outcome: Outcome<'_>) {
         let waiting = self.clients.iter_mut();
-        for client in waiting.filter(|client| client.awaited() == Some(awaited)) {
+        for client in waiting.filter(|client| client.awaits(awaited)) {
             match outcome {
                 Outcome::Done(text) => client.finish(Stream::Out, text, 0),
                 Outcome::Refused(text) => client.finish(Stream::Err, text, 1),
-                Outcome::Restarting(text) => {
-                    client.note(text);
-                    client.wait(Command::Restart);
-                }
+                Outcome::Restarting(text) => client.wait_for_restart(text),
             }
             client.flush(now);
         }
@@ -172,12 +172,47 @@ impl Server {
 }
 
 impl Server {
+    /// Has a child process answer each client that waits for this: `answer` appends to the reply what
+    /// takes long to write. Returns the children.
+    pub(in crate::os) fn answer_in_children(
+        &mut self,
+        awaited: Command,
+        answer: &mut dyn FnMut(&Request, &mut Output),
+    ) -> Vec<Pid> {
+        let mut children = Vec::new();
+        for client in &mut self.clients {
+            let Some(request) = client.awaited().filter(|one| one.row.command == awaited) else {
+                continue;
+            };
+            match sys::fork() {
+                Ok(ForkResult::Parent { child }) => {
+                    children.push(Pid(child.as_raw()));
+                    // The child has its connection.
+                    client.close();
+                }
+                Ok(ForkResult::Child) => {
+                    let mut out = Output::default();
+                    answer(request, &mut out);
+                    client.finish(Stream::Out, &out.text, out.code);
+                    client.send_all();
+                    sys::exit_now(0);
+                }
+                Err(errno) => {
+                    let why = errno_text(errno as i32);
+                    client.refuse(&format!("cannot start a process for it: {why}"), 1);
+                }
+            }
+        }
+        self.clients.retain(|client| !client.is_closed());
+        children
+    }
+
     /// Removes the socket. Clients that have asked for the stop wait for the end of the process, which
     /// may run `shutdown_script` first.
     pub(in crate::os) fn stop(&mut self) {
         self.listener = None;
         for client in self.clients.drain(..) {
-            if client.awaited() == Some(Command::Stop) {
+            if client.awaits(Command::Stop) {
                 // The connection ends with the process.
                 core::mem::forget(client);
             }
@@ -199,7 +234,7 @@ pub enum Outcome<'a> {
 /// Carries out a request or begins its answer. Returns one that concerns the whole process.
 fn begin(
     client: &mut Connection,
-    request: &Request,
+    request: Request,
     engine: &mut Engine,
     system: &mut dyn System,
     now: Instant,
@@ -213,14 +248,18 @@ fn begin(
         return None;
     }
     match request.row.command {
-        Command::Reload | Command::Restart | Command::Stop => {
-            client.wait(request.row.command);
+        command @ (Command::Reload | Command::Restart | Command::Stop) => {
             let pid = client.peer().map_or(0, |peer| peer.pid);
             log::info!("{} requested by process {pid}", request.row.name);
-            Some(request.row.command)
+            client.wait(request);
+            Some(command)
+        }
+        command @ Command::Diff => {
+            client.wait(request);
+            Some(command)
         }
         _ => {
-            client.answer(now, engine.answer(now, request, system));
+            client.answer(now, engine.answer(now, &request, system));
             None
         }
     }

@@ -1,0 +1,229 @@
+//! What differs between two configurations, for `vrrpd diff`.
+
+use core::fmt::{Display, Write};
+
+use super::{Escaped, Output};
+use crate::config::model::{Address, Transport, VrrpInstance};
+
+/// Addresses listed of each block at most.
+const LISTED: usize = 4;
+
+/// What becomes of the objects of a configuration.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Changes {
+    /// Objects that stay as they are.
+    pub kept: u32,
+    /// Objects that change while they run.
+    pub changed: u32,
+    /// Objects that end and start again.
+    pub restarted: u32,
+    /// Objects that end.
+    pub removed: u32,
+    /// Objects that start.
+    pub added: u32,
+}
+
+impl Changes {
+    /// Writes the line of an instance that is kept or changed.
+    pub fn continued(
+        &mut self,
+        out: &mut Output,
+        old: &VrrpInstance,
+        new: &VrrpInstance,
+        tracks: bool,
+    ) {
+        let what = instance(old, new, tracks);
+        self.outcome(out, &format_args!("{}", Escaped(&new.name)), &what);
+    }
+
+    /// Writes the line of an instance that ends, starts, or does both for the reason `what`.
+    pub fn replaced(&mut self, out: &mut Output, name: &str, what: &str) {
+        self.restarted = self.restarted.saturating_add(1);
+        line(
+            out,
+            &Escaped(name),
+            &format_args!("starts again because its {what} changes"),
+        );
+    }
+
+    /// Writes the line of an object that ends.
+    pub fn removed(&mut self, out: &mut Output, name: &dyn Display) {
+        self.removed = self.removed.saturating_add(1);
+        line(out, name, &"is removed");
+    }
+
+    /// Writes the line of an object that starts.
+    pub fn added(&mut self, out: &mut Output, name: &dyn Display) {
+        self.added = self.added.saturating_add(1);
+        line(out, name, &"is added");
+    }
+
+    /// Writes the line of an object that continues, with what changes; nothing: it is kept.
+    pub fn outcome(&mut self, out: &mut Output, name: &dyn Display, what: &str) {
+        if what.is_empty() {
+            self.kept = self.kept.saturating_add(1);
+            line(out, name, &"is kept");
+        } else {
+            self.changed = self.changed.saturating_add(1);
+            line(out, name, &format_args!("changes: {what}"));
+        }
+    }
+
+    /// Compares objects by name. `same`: whether an old one and a new one, by number, are equal.
+    pub fn objects(
+        &mut self,
+        out: &mut Output,
+        kind: &str,
+        names: Both<'_>,
+        same: &dyn Fn(usize, usize) -> bool,
+    ) {
+        for (nth, name) in names.old.iter().enumerate() {
+            let name = Escaped(name);
+            let title = format_args!("{kind} {name}");
+            match names.new.iter().position(|new| *new == name.0) {
+                None => self.removed(out, &title),
+                Some(new) => {
+                    let what = if same(nth, new) { "" } else { "its settings" };
+                    self.outcome(out, &title, what);
+                }
+            }
+        }
+        for name in names.new.iter().filter(|name| !names.old.contains(*name)) {
+            self.added(out, &format_args!("{kind} {}", Escaped(name)));
+        }
+    }
+
+    /// Writes the line of settings that have no name.
+    pub fn settings(&mut self, out: &mut Output, name: &str, is_same: bool) {
+        if !is_same {
+            self.changed = self.changed.saturating_add(1);
+            line(out, &name, &"change");
+        }
+    }
+
+    /// Writes the last line.
+    pub fn summary(&self, out: &mut Output) {
+        let Changes {
+            kept,
+            changed,
+            restarted,
+            removed,
+            added,
+        } = self;
+        // Writing to memory cannot fail.
+        let _ = writeln!(
+            out.text,
+            "{kept} kept, {changed} changed, {restarted} restarted, {removed} removed, {added} added"
+        );
+    }
+}
+
+/// The names of objects in both configurations.
+#[derive(Clone, Copy, Debug)]
+pub struct Both<'a> {
+    /// In the one that runs.
+    pub old: &'a [&'a str],
+    /// In the one that is compared with it.
+    pub new: &'a [&'a str],
+}
+
+#[inline(never)]
+fn line(out: &mut Output, name: &dyn Display, what: &dyn Display) {
+    let _ = writeln!(out.text, "{name} {what}");
+}
+
+/// What changes of an instance, by keyword; empty: nothing.
+fn instance(old: &VrrpInstance, new: &VrrpInstance, tracks: bool) -> String {
+    let mut what = String::new();
+    let values: [(&str, &dyn Display, &dyn Display); 8] = [
+        ("name", &Escaped(&old.name), &Escaped(&new.name)),
+        ("priority", &old.priority, &new.priority),
+        ("advert_int", &old.advert_int, &new.advert_int),
+        ("version", &old.version, &new.version),
+        ("nopreempt", &on(old.nopreempt), &on(new.nopreempt)),
+        ("accept", &on(old.accept), &on(new.accept)),
+        ("strict_mode", &on(old.strict), &on(new.strict)),
+        (
+            "down_timer_adverts",
+            &old.down_timer_adverts,
+            &new.down_timer_adverts,
+        ),
+    ];
+    for (keyword, before, after) in values {
+        let (before, after) = (before.to_string(), after.to_string());
+        if before != after {
+            push(&mut what, &format_args!("{keyword} {before} → {after}"));
+        }
+    }
+    let others = [
+        ("preempt_delay", old.preempt_delay == new.preempt_delay),
+        ("authentication", old.auth == new.auth),
+        ("source address", old.src_ip == new.src_ip),
+        (transport(&new.transport), old.transport == new.transport),
+        ("gratuitous ARP", old.garp == new.garp),
+        ("virtual_routes", old.routes == new.routes),
+        ("virtual_rules", old.rules == new.rules),
+        ("vip_lease", old.vip_lease == new.vip_lease),
+        ("tracked objects", !tracks),
+        ("notifications", old.notify == new.notify),
+    ];
+    for (name, is_same) in others {
+        if !is_same {
+            push(&mut what, &name);
+        }
+    }
+    addresses(&mut what, "virtual_ipaddress", &old.vips, &new.vips);
+    let (before, after) = (&old.excluded_vips, &new.excluded_vips);
+    addresses(&mut what, "virtual_ipaddress_excluded", before, after);
+    if what.is_empty() && !is_equal(old, new) {
+        push(&mut what, &"other settings");
+    }
+    what
+}
+
+fn transport(transport: &Transport) -> &'static str {
+    match transport {
+        Transport::Multicast { .. } => "multicast group",
+        Transport::Unicast { .. } => "unicast_peer",
+    }
+}
+
+/// Whether two instances are equal, apart from what is numbered by its place in the configuration.
+fn is_equal(old: &VrrpInstance, new: &VrrpInstance) -> bool {
+    let new = VrrpInstance {
+        tracks: old.tracks.clone(),
+        sync_group: old.sync_group,
+        ..new.clone()
+    };
+    *old == new
+}
+
+fn on(value: bool) -> &'static str {
+    if value { "on" } else { "off" }
+}
+
+#[inline(never)]
+fn push(what: &mut String, change: &dyn Display) {
+    let comma = if what.is_empty() { "" } else { ", " };
+    let _ = write!(what, "{comma}{change}");
+}
+
+/// `virtual_ipaddress +192.0.2.9/24 -192.0.2.8/24`.
+fn addresses(what: &mut String, keyword: &str, old: &[Address], new: &[Address]) {
+    let mut list = String::new();
+    let mut count = 0_usize;
+    for (sign, one, other) in [('+', new, old), ('-', old, new)] {
+        for address in one.iter().filter(|address| !other.contains(address)) {
+            count = count.saturating_add(1);
+            if count <= LISTED {
+                let _ = write!(list, " {sign}{}", address.cidr);
+            }
+        }
+    }
+    if count > LISTED {
+        let _ = write!(list, " and {} more", count.saturating_sub(LISTED));
+    }
+    if count > 0 {
+        push(what, &format_args!("{keyword}{list}"));
+    }
+}
