@@ -97,7 +97,10 @@ impl<'a> Loader<'a> {
         out.text.push_str(&engine.diff(loaded.config));
         if errors > 0 {
             out.code = exit::REFUSED;
-            out.text.push_str(&format!("a reload would be refused: {errors} errors that the running configuration does not have\n"));
+            let count = if errors == 1 { "an error" } else { "errors" };
+            out.text.push_str(&format!(
+                "a reload would be refused: it has {count} that the running configuration does not have\n"
+            ));
         }
     }
 
