@@ -36,6 +36,7 @@ mod lvs_json;
 pub mod metrics;
 mod notify;
 mod page;
+pub mod reference;
 mod reply;
 pub mod request;
 mod routes;

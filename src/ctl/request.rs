@@ -172,7 +172,7 @@ static FLAGS: &[(Flag, &str, &str)] = &[
 ];
 
 /// Options with a value: short name, long name.
-static SETTINGS: &[(Setting, &str, &str)] = &[
+pub(super) static SETTINGS: &[(Setting, &str, &str)] = &[
     (Setting::Width, "", "--width"),
     (Setting::Count, "-n", "--count"),
     (Setting::For, "", "--for"),
@@ -185,7 +185,7 @@ static SETTINGS: &[(Setting, &str, &str)] = &[
 ];
 
 /// Settings that every command has: which daemon it is for.
-const OF_ALL: [Setting; 2] = [Setting::Socket, Setting::PidFile];
+pub(super) const OF_ALL: [Setting; 2] = [Setting::Socket, Setting::PidFile];
 /// Flags and settings that concern the client alone.
 const CLIENT_FLAGS: [Flag; 1] = [Flag::Watch];
 const CLIENT_SETTINGS: [Setting; 4] = [
@@ -194,6 +194,12 @@ const CLIENT_SETTINGS: [Setting; 4] = [
     Setting::Socket,
     Setting::PidFile,
 ];
+
+/// The short name of an option without value, which may be empty, and the long one.
+pub(super) fn flag_names(flag: Flag) -> (&'static str, &'static str) {
+    let row = FLAGS.iter().find(|(one, ..)| *one == flag);
+    row.map_or(("", ""), |(_, short, long)| (short, long))
+}
 
 /// The command with this name.
 #[must_use]

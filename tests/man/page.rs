@@ -1,7 +1,8 @@
 //! Prints vrrpd.conf(5), and with the argument `8` vrrpd(8): `make man`.
 //!
 //! The prose is in `vrrpd.conf.5.roff` and `vrrpd.8.roff`. A line `.\" @name@` in them is replaced:
-//! `@options@` by the options of `-h`, `@keywords@` by the keyword table, `@support@` by what is
+//! `@options@` by the options of `-h`, `@command NAME@` by the head and options of a command, with
+//! `common` in place of the name by the options that all have, `@keywords@` by the keyword table, `@support@` by what is
 //! supported of each keyword, `@example FILE@` by that configuration from `examples/`. Tests load
 //! the examples.
 
@@ -11,6 +12,8 @@ use vrrpd::cli;
 use vrrpd::config::schema::{
     Alias, Arg, Body, Items, Keyword, OWN, Options, ROOT, Repeat, Schema, Support, value, visit,
 };
+use vrrpd::ctl::reference::{self, OptionText};
+use vrrpd::ctl::request::{COMMANDS, find};
 
 const PROGRAM: &str = include_str!("vrrpd.8.roff");
 const CONFIGURATION: &str = include_str!("vrrpd.conf.5.roff");
@@ -43,13 +46,43 @@ fn main() {
                 out.push('\n');
             }
             Some(("options", _)) => options(&cli::help(), &mut out),
+            Some(("command", "common")) => command_options(&reference::common_options(), &mut out),
+            Some(("command", name)) => command(name, &mut out),
             Some(("keywords", _)) => keywords(&mut out),
             Some(("support", _)) => support(&mut out),
             Some(("example", name)) => example(name, &mut out),
             Some((other, _)) => panic!("unknown insertion {other}"),
         }
     }
+    if page == PROGRAM {
+        for row in COMMANDS {
+            let line = format!(".\\\" @command {}@\n", row.name);
+            assert!(page.contains(&line), "vrrpd.8.roff lacks {line}");
+        }
+    }
     print!("{out}");
+}
+
+/// The heading of a command, what it is for, and its options. The prose follows in the page.
+fn command(name: &str, out: &mut String) {
+    let row = find(name).unwrap_or_else(|| panic!("no command {name}"));
+    let head = format!("{name} {}", row.usage);
+    let _ = writeln!(out, ".SS {}", escape(head.trim_end()));
+    command_options(&reference::options(row), out);
+}
+
+fn command_options(options: &[OptionText], out: &mut String) {
+    for option in options {
+        let OptionText {
+            short, long, value, ..
+        } = option;
+        let comma = if short.is_empty() { "" } else { ", " };
+        let equals = if value.is_empty() { "" } else { "=" };
+        let names = [short, comma, long, equals, value].concat();
+        let (names, text) = (escape(&names), escape(option.text));
+        let _ = writeln!(out, ".TP\n.B {names}\n{text}");
+    }
+    out.push_str(".PP\n");
 }
 
 /// The options in the text of `-h`, one entry each, and the line of those without effect.
@@ -57,7 +90,11 @@ fn options(help: &str, out: &mut String) {
     let paragraphs = help.split("\n\n");
     for paragraph in paragraphs {
         let mut lines = paragraph.lines().peekable();
-        if lines.peek().is_some_and(|line| line.ends_with(':')) {
+        let _ = lines.next_if_eq(&"Options of the daemon:");
+        if lines
+            .peek()
+            .is_some_and(|line| line.starts_with("Accepted without effect"))
+        {
             let title = lines.next().unwrap_or_default();
             let names: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
             let _ = writeln!(out, ".PP\n{}\n{}", escape(title), escape(&names.join(" ")));
