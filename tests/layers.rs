@@ -136,7 +136,8 @@ fn log_macros_are_the_projects_own() {
         "log::debug!",
     ];
     let violations = search(|room, code| {
-        let own = room == "log" || code.all.contains("use crate::log;");
+        let imports = ["use crate::log;", "use crate::log::{self"];
+        let own = room == "log" || imports.iter().any(|one| code.all.contains(one));
         let used = macros.iter().filter(|one| code.product.contains(*one));
         used.filter(|_| !own)
             .map(|one| format!("{one} without `use crate::log`"))

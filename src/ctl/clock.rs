@@ -42,12 +42,21 @@ impl Moment {
     pub(super) fn epoch(self) -> Seconds {
         Seconds(self.wall)
     }
+
+    /// The date and time of the zone: `2026-11-21 11:11:22.607`.
+    pub(super) fn date(self) -> LocalTime {
+        LocalTime(self)
+    }
+
+    fn local(self) -> Date {
+        let seconds = i64::try_from(self.wall.as_secs()).unwrap_or(i64::MAX);
+        Date::from_epoch(seconds.saturating_add(i64::from(self.utc_offset)))
+    }
 }
 
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = i64::try_from(self.wall.as_secs()).unwrap_or(i64::MAX);
-        let date = Date::from_epoch(seconds.saturating_add(i64::from(self.utc_offset)));
+        let date = self.local();
         write!(
             f,
             "{} ({} {} {:2} {:02}:{:02}:{:02}.{:06} {})",
@@ -60,6 +69,27 @@ impl fmt::Display for Moment {
             date.second,
             self.wall.subsec_micros(),
             date.year,
+        )
+    }
+}
+
+/// A time of day that sorts as text, with milliseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct LocalTime(Moment);
+
+impl fmt::Display for LocalTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let date = self.0.local();
+        write!(
+            f,
+            "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:03}",
+            date.year,
+            date.month_number,
+            date.day,
+            date.hour,
+            date.minute,
+            date.second,
+            self.0.wall.subsec_millis(),
         )
     }
 }
@@ -155,6 +185,22 @@ mod tests {
             let clock = clock(wall, utc_offset);
             assert_eq!(clock.at(clock.now).to_string(), want);
         }
+    }
+
+    #[test]
+    fn local_times_sort_as_text() {
+        for (wall, utc_offset, want) in [
+            (0, 0, "1970-01-01 00:00:00.000"),
+            (951_868_799, 0, "2000-02-29 23:59:59.000"),
+            (1_798_761_599, 3600, "2027-01-01 00:59:59.000"),
+            (3600, -7200, "1969-12-31 23:00:00.000"),
+        ] {
+            let clock = clock(wall, utc_offset);
+            assert_eq!(clock.at(clock.now).date().to_string(), want);
+        }
+        let clock = clock(1_000, 0);
+        let later = clock.at(Instant::from_millis(6_250)).date();
+        assert_eq!(later.to_string(), "1970-01-01 00:16:41.250");
     }
 
     #[test]

@@ -22,6 +22,7 @@
 mod changes;
 mod clock;
 mod data;
+mod events;
 mod instance;
 #[cfg(feature = "json")]
 mod json;
@@ -49,6 +50,7 @@ mod word;
 pub use changes::{Both, Changes};
 pub use clock::Clock;
 pub use data::data;
+pub use events::{Event, NAME_MAX, Peer, StateChange, cut};
 #[cfg(feature = "json")]
 pub use json::{JsonVersion, json};
 pub use lines::Escaped;

@@ -1,20 +1,45 @@
 //! The context of one event: when it happens, and the kernel it acts on.
 
-use core::fmt;
+use core::fmt::{self, Arguments};
 
+use crate::engine::events::{EventKind, Events, Object, Report};
 use crate::engine::system::System;
+use crate::log::Level;
 use crate::types::Instant;
 
-/// Time and kernel of an event, passed to everything that the event causes.
+/// Time, kernel and log of an event, passed to everything that the event causes.
 pub(crate) struct Cx<'a> {
     /// The time of the event and of everything that it causes.
     pub(crate) now: Instant,
     pub(crate) system: &'a mut dyn System,
+    /// What has happened, for the log and `vrrpd events`.
+    pub(crate) events: Events,
 }
 
 impl<'a> Cx<'a> {
-    pub(crate) fn new(now: Instant, system: &'a mut dyn System) -> Self {
-        Cx { now, system }
+    pub(crate) fn new(now: Instant, system: &'a mut dyn System, events: &Events) -> Self {
+        Cx {
+            now,
+            system,
+            events: events.clone(),
+        }
+    }
+
+    /// Reports an event, see [`Events::report`].
+    pub(crate) fn report(&self, report: &Report<'_>, text: Arguments<'_>) {
+        self.events.report(self.now, report, text);
+    }
+
+    /// Reports an event that has no more values than these.
+    #[inline(never)]
+    pub(crate) fn note(
+        &self,
+        level: Level,
+        kind: EventKind,
+        object: Object<'_>,
+        text: Arguments<'_>,
+    ) {
+        self.events.note(self.now, level, kind, object, text);
     }
 
     /// Whether a deadline is set and has come.

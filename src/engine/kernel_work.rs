@@ -85,7 +85,7 @@ impl Router {
         if self.addresses.is_busy() && addresses_first {
             self.address_step(cx, shared);
         } else if let Some(outcome) = self.routes.step(cx, &shared.interfaces) {
-            messages::report_routes(format_args!("({})", self.conf.name), &outcome);
+            messages::report_routes(cx, self.object(), &outcome);
             let counters = &mut shared.counters.routes;
             counters.add(outcome.restored, outcome.refused);
         }
@@ -105,7 +105,7 @@ impl Router {
         } = shared;
         let outcome = self.addresses.step(cx, interfaces, state_records);
         if let Some(outcome) = outcome {
-            messages::report_addresses(format_args!("({})", self.conf.name), &outcome);
+            messages::report_addresses(&cx.events, cx.now, self.object(), &outcome);
             counters.addresses.add(outcome.restored, outcome.refused);
             let added = outcome.announce_added && outcome.added > 0;
             let restored = outcome.restored > 0 && is_announced(outcome.repairs);

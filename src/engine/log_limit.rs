@@ -16,6 +16,11 @@ pub(crate) struct LogLimit<const MESSAGES: u32 = 4> {
 }
 
 impl<const MESSAGES: u32> LogLimit<MESSAGES> {
+    /// Messages of this window so far.
+    pub(crate) fn used(&self) -> u32 {
+        self.used
+    }
+
     /// Whether a message may be logged now. `Some(n)`: yes, and `n` messages were suppressed before
     /// it.
     pub(crate) fn allow(&mut self, now: Instant) -> Option<u32> {

@@ -15,6 +15,7 @@
 pub mod answer;
 mod cx;
 mod diff;
+mod events;
 pub mod instance;
 mod kernel;
 mod kernel_work;
@@ -38,13 +39,15 @@ use core::time::Duration;
 
 use crate::config::model::Config;
 use crate::ctl::Daemon;
-use crate::log;
+use crate::log::Level;
 use crate::types::{Cidr, InstanceId, Instant, VrrpCounters, VrrpState, sorted};
 use crate::vrrp::Event;
 
+pub use events::ProcessEvent;
 pub use startup::foreign_addresses;
 
 use cx::Cx;
+use events::{EventKind, Object};
 use instance::garp_pacing::GarpPacing;
 use instance::router::{Router, Routers};
 use kernel::addresses::{AddressSet, Kind};
@@ -229,7 +232,7 @@ impl Engine {
     /// routers from taking over too; then all addresses are set, then all are announced. Logs and
     /// notifications follow when nothing is due any longer.
     pub fn expire(&mut self, now: Instant, system: &mut dyn System) {
-        let cx = &mut Cx::new(now, system);
+        let cx = &mut Cx::new(now, system, &self.shared.events);
         let mut idle = true;
         self.shared.announcing = None;
         let start = cx.system.clock();
@@ -353,11 +356,15 @@ impl Engine {
 
     /// The machine was suspended for this long, in which the monotonic clock stood still.
     pub fn suspended(&mut self, now: Instant, time: Duration, system: &mut dyn System) {
-        let cx = &mut Cx::new(now, system);
-        log::warn!(
-            target: "vrrp",
-            "the machine was suspended for {} ms; instances listen for other masters before they continue",
-            time.as_millis()
+        let cx = &mut Cx::new(now, system, &self.shared.events);
+        cx.note(
+            Level::Warn,
+            EventKind::Suspended,
+            Object::DAEMON,
+            format_args!(
+                "the machine was suspended for {} ms; instances listen for other masters before they continue",
+                time.as_millis()
+            ),
         );
         for id in self.routers.ids() {
             self.handle_event(cx, id, Event::Suspended(time));

@@ -3,11 +3,10 @@
 use core::time::Duration;
 use std::io;
 
-use log::Level;
-
 use crate::config::model::Tracked;
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
+use crate::engine::events::{EventKind, Object};
 use crate::engine::instance::messages;
 use crate::engine::instance::router::{Readiness, Router};
 use crate::engine::kernel::interfaces::{Change, Interface, PROTO_KEEPALIVED};
@@ -15,7 +14,7 @@ use crate::engine::kernel::present::Present;
 use crate::engine::kernel::secondaries::ForeignSecondary;
 use crate::engine::system::System;
 use crate::engine::timers::TimerKey;
-use crate::log;
+use crate::log::{self, Level};
 use crate::netlink::Message;
 use crate::types::{Cidr, IfName, InstanceId, Instant, sorted};
 use crate::vrrp::{Event, Reason};
@@ -37,7 +36,7 @@ impl Engine {
             && let Some(link) = self.shared.interfaces.get(index)
             && link.is_oper_up() != before
         {
-            self.log_carrier(link);
+            self.report_carrier(now, link);
         }
         self.route_event(now, message, change);
         match change {
@@ -47,18 +46,26 @@ impl Engine {
         }
     }
 
-    /// Logs in keepalived's words that an interface went up or down.
-    fn log_carrier(&self, link: &Interface) {
+    /// Reports in keepalived's words that an interface went up or down.
+    fn report_carrier(&self, now: Instant, link: &Interface) {
         let name = &link.name;
         let is_link = |object: &Tracked| matches!(object, Tracked::Interface(one) if one == name);
         let used = self.routers.iter().any(|router| {
             let mut tracks = router.conf.tracks.iter();
             router.conf.interface == *name || tracks.any(|track| is_link(&track.object))
         });
-        // Interfaces of containers come and go.
-        let level = if used { Level::Info } else { Level::Debug };
         let state = if link.is_oper_up() { "up" } else { "down" };
-        log::log!(target: "netlink", level, "Netlink reports {name} {state}");
+        // Interfaces of containers come and go.
+        if !used {
+            return log::debug!(target: "netlink", "Netlink reports {name} {state}");
+        }
+        self.shared.events.note(
+            now,
+            Level::Info,
+            EventKind::Interface,
+            Object::interface(name.as_str()),
+            format_args!("Netlink reports {name} {state}"),
+        );
     }
 
     fn address_event(&mut self, now: Instant, message: &Message<'_>) {
@@ -83,7 +90,7 @@ impl Engine {
                     lost = router.addresses.removed(now, cidr, links);
                     router.recheck |= lost;
                 } else if foreign {
-                    router.find_foreign_addresses(&mut self.shared, Some(cidr));
+                    router.find_foreign_addresses(now, &mut self.shared, Some(cidr));
                 }
                 let concerns_foreign = before || router.addresses.is_foreign(cidr);
                 self.shared.no_accept.stale |= concerns_foreign && !router.conf.accept;
@@ -106,9 +113,9 @@ impl Engine {
     }
 
     /// Finds virtual addresses that another program has set.
-    pub(crate) fn find_foreign_addresses(&mut self) {
+    pub(crate) fn find_foreign_addresses(&mut self, now: Instant) {
         for router in self.routers.iter_mut() {
-            router.find_foreign_addresses(&mut self.shared, None);
+            router.find_foreign_addresses(now, &mut self.shared, None);
         }
     }
 
@@ -128,9 +135,9 @@ impl Engine {
     /// # Errors
     /// The kernel refused the dump.
     pub fn resync(&mut self, now: Instant, system: &mut dyn System) -> io::Result<()> {
-        let cx = &mut Cx::new(now, system);
+        let cx = &mut Cx::new(now, system, &self.shared.events);
         self.dump_interfaces(cx)?;
-        self.find_foreign_addresses();
+        self.find_foreign_addresses(now);
         self.shared.no_accept.stale = true;
         self.recheck_everything();
         self.refresh_if_dirty(cx);
@@ -140,7 +147,7 @@ impl Engine {
     /// Acts on the netlink events since the last call. To be called when all waiting events have
     /// been read: an address that is missing halfway may be restored by the next event.
     pub fn refresh(&mut self, now: Instant, system: &mut dyn System) {
-        self.refresh_if_dirty(&mut Cx::new(now, system));
+        self.refresh_if_dirty(&mut Cx::new(now, system, &self.shared.events));
     }
 
     /// Refreshes all instances if something has changed since the last time.
@@ -250,7 +257,7 @@ impl Engine {
         let old_readiness = router.reported.replace(readiness);
         let old_priority = core::mem::replace(&mut router.reported_priority, priority);
         if old_priority != priority {
-            messages::log_priority(router, &self.shared, old_priority, priority);
+            messages::report_priority(cx, router, &self.shared, old_priority);
             router.notify_priority(cx, &mut self.shared);
             self.deliver(cx, id, Event::Priority(priority));
         }

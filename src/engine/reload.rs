@@ -13,6 +13,7 @@ use std::io;
 use crate::config::model::{Address, Config, SyncGroup, VrrpInstance};
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
+use crate::engine::events::{EventKind, Object};
 use crate::engine::instance::actions::GarpChange;
 use crate::engine::instance::messages;
 use crate::engine::instance::router::{Position, Router};
@@ -20,7 +21,7 @@ use crate::engine::kernel::addresses::{self, Kind};
 use crate::engine::kernel::vmac_base;
 use crate::engine::system::{System, error_text};
 use crate::engine::tracking::TrackedObjects;
-use crate::log;
+use crate::log::Level;
 use crate::types::{Cidr, InstanceId, Instant, VrrpState, sorted};
 use crate::vrrp::{self, Event};
 
@@ -28,7 +29,7 @@ impl Engine {
     /// Lets every master send an advert: reading a large configuration on a small machine may take
     /// longer than the time until its next one.
     pub fn before_reload(&mut self, now: Instant, system: &mut dyn System) {
-        let cx = &mut Cx::new(now, system);
+        let cx = &mut Cx::new(now, system, &self.shared.events);
         self.emit_all_logs_and_notifications(cx);
         for router in self.routers.iter_mut() {
             if router.machine.state() == VrrpState::Master {
@@ -41,7 +42,7 @@ impl Engine {
 
     /// Applies `config`.
     pub fn reload(&mut self, now: Instant, config: Config, system: &mut dyn System) {
-        let cx = &mut Cx::new(now, system);
+        let cx = &mut Cx::new(now, system, &self.shared.events);
         let Config {
             global,
             mut instances,
@@ -65,6 +66,7 @@ impl Engine {
         let continued = self.continued(&instances);
         self.note_replaced(&instances, &continued);
         self.remove_missing(cx, &continued, &configured);
+        self.shared.events.set_limit(global.event_history);
         self.shared.global = global;
         let tracked = TrackedObjects {
             scripts,
@@ -91,9 +93,10 @@ impl Engine {
         self.rebuild_tables();
         if let Err(error) = self.remove_leftovers_of(cx, &new) {
             let error = error_text(&error);
-            log::warn!(target: "netlink", "cannot read interfaces and addresses: {error}");
+            let text = format_args!("cannot read interfaces and addresses: {error}");
+            cx.note(Level::Warn, EventKind::Refused, Object::DAEMON, text);
         }
-        self.find_foreign_addresses();
+        self.find_foreign_addresses(now);
         self.recheck_everything();
         self.refresh_if_dirty(cx);
         for id in new {
@@ -226,7 +229,7 @@ impl Engine {
         if before != effective
             && let Some(router) = self.routers.get(*id)
         {
-            messages::log_priority(router, &self.shared, before, effective);
+            messages::report_priority(cx, router, &self.shared, before);
             router.notify_priority(cx, &mut self.shared);
         }
         if let Some(router) = self.routers.get_mut(*id) {

@@ -2,6 +2,7 @@
 
 use crate::config::model::Global;
 use crate::engine::Options;
+use crate::engine::events::Events;
 use crate::engine::instance::actions::PendingAction;
 use crate::engine::instance::garp_pacing::GarpPacing;
 use crate::engine::instance::state_record::StateRecords;
@@ -27,6 +28,7 @@ const PACKET_BUF_LEN: usize = 40 + 8 + 255 * 16 + 28;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) options: Options,
+    pub(crate) events: Events,
     pub(crate) global: Global,
     /// What operators read about the process.
     pub(crate) counters: DaemonCounters,
@@ -77,6 +79,7 @@ impl Shared {
     ) -> Self {
         Shared {
             options,
+            events: Events::new(global.event_history),
             global,
             counters: DaemonCounters::default(),
             interfaces: Interfaces::default(),

@@ -5,13 +5,14 @@ use std::io;
 
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
+use crate::engine::events::{EventKind, Events};
 use crate::engine::instance::messages;
 use crate::engine::instance::router::Router;
 use crate::engine::instance::state_record;
 use crate::engine::kernel::interfaces::Interfaces;
 use crate::engine::shared::Shared;
 use crate::engine::system::{System, error_text};
-use crate::log;
+use crate::log::{self, Level};
 use crate::netlink::{Batch, addr, link};
 use crate::types::{Cidr, Family, IfName, InstanceId, Instant, sorted};
 use crate::vrrp::{Event, Reason};
@@ -52,7 +53,7 @@ impl Engine {
     /// # Errors
     /// The kernel does not list its interfaces and addresses.
     pub fn start(&mut self, now: Instant, system: &mut dyn System) -> io::Result<()> {
-        let cx = &mut Cx::new(now, system);
+        let cx = &mut Cx::new(now, system, &self.shared.events);
         self.shared.counters.started = now;
         let uptime = cx.system.uptime();
         let global = &self.shared.global;
@@ -199,12 +200,14 @@ impl Engine {
             };
             let name = format_args!("net/ipv4/conf/{interface}/promote_secondaries");
             if let Err(error) = cx.system.set_sysctl(name, "1")
-                && self.shared.sysctl_errors.is_new(&error)
+                && self.shared.sysctl_errors.is_new(cx, &error)
             {
-                let (instance, error) = (&router.conf.name, error_text(&error));
-                log::warn!(
-                    target: "vrrp",
-                    "({instance}) cannot set promote_secondaries on {interface}: {error}"
+                let error = error_text(&error);
+                cx.note(
+                    Level::Warn,
+                    EventKind::Refused,
+                    router.object(),
+                    format_args!("cannot set promote_secondaries on {interface}: {error}"),
                 );
             }
         }
@@ -233,7 +236,7 @@ impl Engine {
 
     /// Resigns everywhere and removes what was added.
     pub fn stop(&mut self, now: Instant, system: &mut dyn System) {
-        let cx = &mut Cx::new(now, system);
+        let cx = &mut Cx::new(now, system, &self.shared.events);
         self.shared.stopping = true;
         self.shared.stop_scripts(cx);
         // The last adverts of all instances, before the first address is removed.
@@ -279,7 +282,7 @@ pub fn foreign_addresses(
     state: &[u8],
 ) -> Vec<(IfName, Cidr)> {
     let mut links = Interfaces::default();
-    let read = dump(&mut Cx::new(now, system), &mut links);
+    let read = dump(&mut Cx::new(now, system, &Events::default()), &mut links);
     let recorded = sorted(state_record::addresses(state).collect());
     let mut found = Vec::new();
     for link in links.all().filter(|_| read.is_ok()) {
@@ -299,38 +302,39 @@ impl Router {
     pub(crate) fn remove_leftover_routes(&mut self, cx: &mut Cx<'_>, shared: &Shared) {
         let count = self.routes.remove_leftovers(cx, &shared.interfaces);
         if count > 0 {
-            let name = &self.conf.name;
-            log::info!(
-                target: "vrrp",
-                "({name}) removed {count} routes and rules left over from an earlier run"
+            cx.note(
+                Level::Info,
+                EventKind::Repair,
+                self.object(),
+                format_args!("removed {count} routes and rules left over from an earlier run"),
             );
         }
     }
 
     /// The same, in steps.
     pub(crate) fn withdraw_leftover_addresses(&mut self, cx: &Cx<'_>, shared: &mut Shared) {
-        let count = self.adopt_addresses(shared);
+        let count = self.adopt_addresses(cx.now, shared);
         if count > 0 {
             self.addresses.withdraw(cx.now);
             shared.kernel_work = true;
-            self.log_leftover_addresses(count);
+            self.report_leftover_addresses(cx, count);
         }
     }
 
     /// Removes addresses that an earlier run has left, and returns their number.
     fn remove_leftover_addresses(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) -> usize {
-        let count = self.adopt_addresses(shared);
+        let count = self.adopt_addresses(cx.now, shared);
         if count > 0 {
             self.addresses
                 .withdraw_now(cx, &shared.interfaces, &mut shared.state_records);
-            self.log_leftover_addresses(count);
+            self.report_leftover_addresses(cx, count);
         }
         count
     }
 
     /// Adopts addresses that an earlier run has left, and returns their number.
-    pub(crate) fn adopt_addresses(&mut self, shared: &mut Shared) -> usize {
-        self.find_foreign_addresses(shared, None);
+    pub(crate) fn adopt_addresses(&mut self, now: Instant, shared: &mut Shared) -> usize {
+        self.find_foreign_addresses(now, shared, None);
         let Shared {
             interfaces,
             state_records,
@@ -340,7 +344,12 @@ impl Router {
     }
 
     /// Finds addresses that another program has set, all or one.
-    pub(crate) fn find_foreign_addresses(&mut self, shared: &mut Shared, which: Option<Cidr>) {
+    pub(crate) fn find_foreign_addresses(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        which: Option<Cidr>,
+    ) {
         let Shared {
             interfaces,
             state_records,
@@ -349,14 +358,15 @@ impl Router {
         let outcome = self
             .addresses
             .find_foreign(interfaces, state_records, which);
-        messages::report_addresses(format_args!("({})", self.conf.name), &outcome);
+        messages::report_addresses(&shared.events, now, self.object(), &outcome);
     }
 
-    fn log_leftover_addresses(&self, count: usize) {
-        let name = &self.conf.name;
-        log::info!(
-            target: "vrrp",
-            "({name}) removed {count} addresses left over from an earlier run"
+    fn report_leftover_addresses(&self, cx: &Cx<'_>, count: usize) {
+        cx.note(
+            Level::Info,
+            EventKind::Repair,
+            self.object(),
+            format_args!("removed {count} addresses left over from an earlier run"),
         );
     }
 }

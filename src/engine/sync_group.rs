@@ -8,13 +8,17 @@
 //! itself is derived from its members and reported after theirs.
 
 use crate::config::model::SyncGroup;
+use crate::ctl::StateChange;
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
+use crate::engine::events::{EventKind, Object, Report};
+use crate::engine::instance::messages::MANY_TRANSITIONS;
 use crate::engine::instance::router::{Readiness, Router};
-use crate::log;
+use crate::engine::log_limit::LogLimit;
+use crate::log::{self, Level};
 use crate::types::{GroupId, InstanceId, VrrpState};
 use crate::vrrp::group::{self, Decision, MemberState};
-use crate::vrrp::{Burst, Event, Reason};
+use crate::vrrp::{Burst, Event, Notice, Reason};
 
 /// A `vrrp_sync_group`.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ pub(crate) struct Group {
     recheck: bool,
     /// The first member that is not ready.
     not_ready: Option<InstanceId>,
+    /// Limits the log messages about changes of state.
+    transitions: LogLimit<60>,
 }
 
 impl Group {
@@ -35,7 +41,30 @@ impl Group {
             reported: VrrpState::Init,
             recheck: false,
             not_ready: None,
+            transitions: LogLimit::default(),
         }
+    }
+
+    fn report_transition(&mut self, cx: &Cx<'_>, change: StateChange) {
+        let suppressed = self.transitions.allow(cx.now);
+        let name = &self.conf.name;
+        if let Some(suppressed @ 1..) = suppressed {
+            log::warn!(target: "vrrp", "VRRP_Group({name}) {suppressed} changes of state were not logged");
+        }
+        let (level, phrase) = match change.to {
+            VrrpState::Init => (Level::Info, "Stopped"),
+            VrrpState::Fault => (Level::Warn, "Syncing instances to FAULT state"),
+            VrrpState::Backup => (Level::Info, "Syncing instances to BACKUP state"),
+            VrrpState::Master => (Level::Info, "Syncing instances to MASTER state"),
+        };
+        let report = Report {
+            level: suppressed.map(|_| level),
+            is_minor: self.transitions.used() > MANY_TRANSITIONS,
+            phrase,
+            change: Some(change),
+            ..Report::new(level, EventKind::Transition, Object::group(name))
+        };
+        cx.report(&report, format_args!(""));
     }
 }
 
@@ -144,8 +173,8 @@ impl Engine {
             if let Some(group) = self.groups.get_mut(id.0)
                 && group.reported != state
             {
-                group.reported = state;
-                log_group_transition(group, state);
+                let from = core::mem::replace(&mut group.reported, state);
+                group.report_transition(cx, StateChange { from, to: state });
                 group.notify_state(cx, &mut self.shared);
             }
         }
@@ -197,13 +226,16 @@ impl Engine {
         format!("with the other instances of sync group {name}")
     }
 
-    /// Logs which member keeps an instance from becoming master.
-    pub(crate) fn log_held_by_group(&self, id: InstanceId) {
+    /// Reports which member keeps an instance from becoming master.
+    pub(crate) fn report_held_by_group(&self, cx: &Cx<'_>, id: InstanceId) {
         if let Some(router) = self.routers.get(id)
             && let Some(why) = self.held_by(router)
         {
-            let name = &router.conf.name;
-            log::info!(target: "vrrp", "({name}) would be master, but {why}");
+            let report = Report {
+                reason: Notice::HeldByGroup.as_str(),
+                ..Report::new(Level::Info, EventKind::Notice, router.object())
+            };
+            cx.report(&report, format_args!("would be master, but {why}"));
         }
     }
 
@@ -225,18 +257,5 @@ impl Engine {
             ),
             None => format!("{name} of sync group {group} is not ready"),
         })
-    }
-}
-
-fn log_group_transition(group: &Group, state: VrrpState) {
-    let name = &group.conf.name;
-    match state {
-        VrrpState::Init => log::info!(target: "vrrp", "VRRP_Group({name}) Stopped"),
-        VrrpState::Fault => {
-            log::warn!(target: "vrrp", "VRRP_Group({name}) Syncing instances to FAULT state");
-        }
-        VrrpState::Backup | VrrpState::Master => {
-            log::info!(target: "vrrp", "VRRP_Group({name}) Syncing instances to {state} state");
-        }
     }
 }

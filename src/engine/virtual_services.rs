@@ -121,7 +121,7 @@ impl Engine {
         event: crate::check::SocketEvent<&[u8]>,
         system: &mut dyn System,
     ) {
-        let cx = &mut Cx::new(now, system);
+        let cx = &mut Cx::new(now, system, &self.shared.events);
         self.with_lvs(|lvs, shared, _| lvs.socket_event(cx, shared, check, event));
     }
 }

@@ -88,6 +88,8 @@ pub struct RunningScript {
     superseded: Option<Instant>,
     /// Why [`Queue::overdue`] returned it.
     pub terminated: Option<&'static str>,
+    /// Type of its object.
+    pub kind: ObjectKind,
     /// Name of its object: `VI_1`.
     pub name: String,
     /// The keyword that configures it.
@@ -193,6 +195,7 @@ impl Queue {
             class,
             superseded: superseded.then_some(now),
             terminated: None,
+            kind: object.kind,
             name: object.name.clone(),
             keyword: run.keyword,
             program: run.command.argv.first().cloned().unwrap_or_default(),

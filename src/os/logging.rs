@@ -272,7 +272,13 @@ fn tag(called_as: CalledAs, target: &str) -> &'static str {
 }
 
 /// Targets of lines about virtual servers.
-const HEALTH_CHECKS: &[&str] = &["vrrpd::engine::lvs", "vrrpd::os::lvs", "vrrpd::check"];
+const HEALTH_CHECKS: &[&str] = &[
+    "check",
+    "lvs",
+    "vrrpd::engine::lvs",
+    "vrrpd::os::lvs",
+    "vrrpd::check",
+];
 /// Targets of lines about the process and its configuration.
 const PARENT: &[&str] = &["vrrpd::run", "vrrpd::os", "config", ON_STDERR];
 
@@ -424,6 +430,8 @@ mod tests {
                 "Keepalived_vrrp",
             ),
             (Keepalived, "script", "Keepalived_vrrp"),
+            (Keepalived, "check", "Keepalived_healthcheckers"),
+            (Keepalived, "lvs", "Keepalived_healthcheckers"),
             (Keepalived, "vrrpd::run::serve", "Keepalived"),
             (Keepalived, "config", "Keepalived"),
         ] {

@@ -5,6 +5,7 @@
 //! prove the master alive may be waiting already. A down timer that fired before they are read
 //! would make two masters.
 
+use core::fmt::Arguments;
 use core::time::Duration;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
@@ -32,9 +33,9 @@ use crate::config::model::Global;
 use crate::config::schema::Feature;
 use crate::ctl::Output;
 use crate::ctl::request::{Command, Request};
-use crate::engine::Engine;
 use crate::engine::instance::rx::Datagram;
 use crate::engine::system::{Pid, errno_text, error_text};
+use crate::engine::{Engine, ProcessEvent};
 use crate::log;
 use crate::sys;
 use crate::types::Instant;
@@ -204,6 +205,11 @@ impl<'a> Reactor<'a> {
     /// Prepares for another program to take the place of this one.
     pub fn prepare_restart(&mut self) {
         self.engine.hand_over(clock::now(), &mut self.linux);
+    }
+
+    /// Reports what happens to the process: to the log and to `vrrpd events`.
+    pub fn log_event(&self, what: ProcessEvent, text: Arguments<'_>) {
+        self.engine.report(clock::now(), what, text);
     }
 
     /// Whether the configuration has nothing to run.
@@ -441,7 +447,8 @@ impl<'a> Reactor<'a> {
             Slice::Complete => self.engine.refresh(clock::now(), &mut self.linux),
             Slice::Partial => {}
             Slice::Lost => {
-                log::info!(target: "netlink", "netlink events lost (ENOBUFS); resyncing");
+                let text = format_args!("netlink events lost (ENOBUFS); resyncing");
+                self.log_event(ProcessEvent::EventsLost, text);
                 if let Err(error) = self.engine.resync(clock::now(), &mut self.linux) {
                     let why = error_text(&error);
                     log::error!(target: "netlink", "cannot read links and addresses: {why}");

@@ -28,9 +28,9 @@ use super::reactor::{ProcessRequest, Reactor};
 use super::seccomp::Seccomp;
 use crate::config::model;
 use crate::ctl::request::Command;
+use crate::engine::ProcessEvent;
 use crate::engine::system::{Exit, System, error_text};
 use crate::exit;
-use crate::log;
 use crate::sys::{self, Words};
 
 /// Environment variables of a successor: its pid, and the descriptor of its lock. Children do not
@@ -135,7 +135,8 @@ impl Reactor<'_> {
             return;
         }
         let program = self.successor.program().display();
-        log::info!("Restart: testing the configuration with {program}");
+        let text = format_args!("Restart: testing the configuration with {program}");
+        self.log_event(ProcessEvent::Restart, text);
         let command = self.successor.test_command();
         match command.and_then(|command| self.linux.spawn(&command, &[])) {
             Ok(child) => {
@@ -169,7 +170,7 @@ impl Reactor<'_> {
 
     /// Logs why there is no restart, and informs the clients that have asked for one.
     pub fn refuse_restart(&mut self, why: &str) {
-        log::error!("{why}");
+        self.log_event(ProcessEvent::RestartRefused, format_args!("{why}"));
         let why = [why, "\n"].concat();
         self.report(Command::Restart, Outcome::Refused(&why));
     }

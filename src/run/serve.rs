@@ -11,7 +11,7 @@ use crate::cli::Options;
 use crate::config::model::{BlockingScript, Config, Global, ProcessSettings, Transport};
 use crate::ctl::request::{Command, Setting};
 use crate::engine::system::error_text;
-use crate::engine::{self, Engine};
+use crate::engine::{self, Engine, ProcessEvent};
 use crate::exit;
 use crate::log;
 use crate::os::blocking_script::{self, ReceivedRequests};
@@ -158,6 +158,12 @@ impl<'a> Daemon<'a> {
         };
         let engine = Engine::new(config, options);
         let mut reactor = Reactor::new(engine, self.signals, self.successor, state)?;
+        let how = match instance_lock::is_successor() {
+            true => "continues after a restart in place",
+            false => "starts",
+        };
+        let version = env!("CARGO_PKG_VERSION");
+        reactor.log_event(ProcessEvent::Started, format_args!("vrrpd {version} {how}"));
         match reactor.start() {
             Ok(()) => Ok(reactor),
             Err(error) => {
@@ -238,7 +244,7 @@ impl<'a> Daemon<'a> {
             .and_then(|config| self.apply(reactor, running, config, reason));
         let outcome = outcome.unwrap_or_else(|why| {
             let refusal = format!("reload refused, the running configuration stays: {why}");
-            log::error!("{refusal}");
+            reactor.log_event(ProcessEvent::ReloadRefused, format_args!("{refusal}"));
             let refusal = [&self.loader.problems, &refusal, "\n"].concat();
             reactor.reload_refused(why);
             reactor.report(Command::Reload, Outcome::Refused(&refusal));
@@ -271,7 +277,7 @@ impl<'a> Daemon<'a> {
                 let why = format!(
                     "The new configuration needs {what}, which was given up: restarting in place\n"
                 );
-                log::info!("{}", why.trim_end());
+                reactor.log_event(ProcessEvent::Reload, format_args!("{}", why.trim_end()));
                 reactor.report(Command::Reload, Outcome::Restarting(&why));
                 // The test reads the new configuration, whose messages are not the running one's.
                 reactor.test_code = self.loader.test_code;
@@ -297,7 +303,7 @@ impl<'a> Daemon<'a> {
         if reason == ReloadReason::Request {
             self.privileges.keep(needs, &process);
         }
-        log::info!("Reload complete");
+        reactor.log_event(ProcessEvent::Reload, format_args!("Reload complete"));
         let report = [&self.loader.problems, "reload complete\n"].concat();
         reactor.report(Command::Reload, Outcome::Done(&report));
         Ok(Reload::Applied)

@@ -19,6 +19,8 @@ pub struct Date {
     pub year: i64,
     /// English abbreviation of the month.
     pub month: &'static str,
+    /// Number of the month, from 1.
+    pub month_number: i64,
     /// Day of the month, from 1.
     pub day: i64,
     /// English abbreviation of the day of the week.
@@ -41,6 +43,7 @@ impl Date {
         Date {
             year,
             month: name(&MONTHS, month),
+            month_number: month.saturating_add(1),
             day,
             weekday: name(&DAYS, days.rem_euclid(7)),
             hour: time / 3600,

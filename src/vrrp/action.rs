@@ -108,6 +108,52 @@ pub enum Notice {
     HeldByGroup,
 }
 
+impl Notice {
+    /// The word used by events.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Notice::Rejected { .. } => "rejected",
+            Notice::Accepted { .. } => "accepted",
+            Notice::Tolerated { .. } => "tolerated",
+            Notice::AddressesDiffer { .. } => "addresses_differ",
+            Notice::IntervalAdopted { .. } => "interval_adopted",
+            Notice::LowerPriorityMaster { .. } => "lower_priority",
+            Notice::SameAddress { .. } => "same_address",
+            Notice::TwoOwners { .. } => "two_owners",
+            Notice::SilenceWithLoss => "packets_lost",
+            Notice::NoMasterInMaintenance => "no_master",
+            Notice::HeldByGroup => "held_by_group",
+        }
+    }
+
+    /// The priority of that router.
+    #[must_use]
+    pub const fn priority(self) -> Option<Priority> {
+        if let Notice::LowerPriorityMaster { priority, .. } = self {
+            Some(priority)
+        } else {
+            None
+        }
+    }
+
+    /// The router that it is about.
+    #[must_use]
+    pub const fn from(self) -> Option<IpAddr> {
+        match self {
+            Notice::Rejected { from, .. }
+            | Notice::Accepted { from }
+            | Notice::Tolerated { from, .. }
+            | Notice::AddressesDiffer { from }
+            | Notice::IntervalAdopted { from, .. }
+            | Notice::LowerPriorityMaster { from, .. }
+            | Notice::SameAddress { from }
+            | Notice::TwoOwners { from } => Some(from),
+            Notice::SilenceWithLoss | Notice::NoMasterInMaintenance | Notice::HeldByGroup => None,
+        }
+    }
+}
+
 /// Why a well-formed advert is discarded (RFC 9568 §7.1); each reason has a counter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reject {

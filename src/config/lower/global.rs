@@ -109,6 +109,7 @@ pub(super) fn plain_settings(
         log_unknown_vrids: global_defs.has("log_unknown_vrids"),
         fifo_states_on_reload: global_defs.has("fifo_write_vrrp_states_on_reload"),
         notify_supersede_timeout: global_defs.seconds("notify_supersede_timeout"),
+        event_history: global_defs.int("event_history"),
         garp_groups: garp_groups(top, diags),
         up_down_delays: up_down_delays(top, instances, diags),
         nft: nft(global_defs),

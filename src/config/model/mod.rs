@@ -92,6 +92,8 @@ pub struct Global {
     pub fifo_states_on_reload: bool,
     /// `notify_supersede_timeout`.
     pub notify_supersede_timeout: Option<Duration>,
+    /// `event_history`.
+    pub event_history: Option<u16>,
     /// `startup_script`.
     pub startup_script: Option<BlockingScript>,
     /// `shutdown_script`.

@@ -98,6 +98,7 @@ static SCRIPTS: &[Keyword] = &[
     row!("vrrp_notify_priority_changes", [Arg::Bool], B, "off", "Write changes of the effective priority to the FIFOs too"),
     row!("fifo_write_vrrp_states_on_reload", [], B, "", "Write the states of all instances and sync groups to the FIFO after a reload"),
     row!("notify_supersede_timeout", [Arg::Time(100, 60_000)], B, "3", "vrrpd only: time in seconds that a notify script may still run when a newer state is to be notified; then it is terminated, with SIGKILL two seconds later").own(),
+    row!("event_history", [Arg::Int(0, 4096)], B, "256", "vrrpd only: number of events that `vrrpd events` can show, 0-4096; 256 take 30 KiB of memory, at most 110").own(),
     row!("script_user", [Arg::User], A, "", "User that scripts run as: USER [GROUP]; default: keepalived_script if it exists, else the user of the daemon, or none with enable_script_security").partial("no supplementary groups (`:`), which is reported"),
     row!("enable_script_security", [], A, "", "Do not run a script as root if other users can change it, or a directory or link of its path; checked at each run"),
     row!("use_symlink_paths", [Arg::Bool], C, "off", "Run scripts by their path as written instead of with symbolic links resolved").no_effect(Reason::ScriptPaths),

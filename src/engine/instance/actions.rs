@@ -155,27 +155,25 @@ impl Engine {
             }
             Action::StopAnnouncing => router.stop_announcing(),
             Action::Transition { from, to, why } => {
-                let logged = router.transitions.allow(cx.now);
+                let suppressed = router.transitions.allow(cx.now);
                 if let Some(router) = self.routers.get(id) {
-                    if let Some(suppressed) = logged {
-                        let text = &*self.explain(router, why, master);
-                        let change = messages::LoggedTransition {
-                            from,
-                            to,
-                            why,
-                            text,
-                            master,
-                            suppressed,
-                        };
-                        messages::log_transition(router, &change);
-                    }
+                    let text = &*self.explain(router, why, master);
+                    let change = messages::Transition {
+                        from,
+                        to,
+                        why,
+                        text,
+                        master,
+                        suppressed,
+                    };
+                    messages::report_transition(cx, router, &change);
                     router.notify_transition(cx, &mut self.shared, from, to);
                 }
                 self.with_lvs(|lvs, shared, routers| lvs.instance_changed(cx, shared, routers, id));
             }
             Action::Notice(notice) => {
-                if messages::log_notice(router, cx.now, notice) {
-                    self.log_held_by_group(id);
+                if messages::report_notice(cx, router, notice) {
+                    self.report_held_by_group(cx, id);
                 }
             }
             Action::RequestGroup => {}

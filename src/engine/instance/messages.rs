@@ -6,7 +6,10 @@ use core::net::IpAddr;
 use log::Level;
 
 use crate::config::model::{Auth, HmacMode, Tracked};
+use crate::ctl::{Peer, StateChange};
 use crate::engine::Engine;
+use crate::engine::cx::Cx;
+use crate::engine::events::{EventKind, Events, Object, Report};
 use crate::engine::instance::auth;
 use crate::engine::instance::router::Router;
 use crate::engine::kernel::interfaces::{Interface, Interfaces};
@@ -20,59 +23,99 @@ use crate::vrrp::{Notice, Reason, Reject};
 /// Addresses listed in one message at most.
 const LISTED_ADDRESSES: usize = 4;
 
-pub(crate) fn log_priority(router: &Router, shared: &Shared, from: Priority, to: Priority) {
-    let conf = &router.conf;
+/// Changes of state of an instance within a window of its limit that count as caused by others.
+pub(crate) const MANY_TRANSITIONS: u32 = 8;
+
+/// Reports that the effective priority has changed, which was `from`.
+pub(crate) fn report_priority(cx: &Cx<'_>, router: &Router, shared: &Shared, from: Priority) {
+    let (conf, to) = (&router.conf, router.reported_priority);
     let sum = shared
         .tracking
         .explain_sum(conf.priority, &conf.tracks, &shared.interfaces);
-    log::info!(
-        target: "vrrp",
-        "({}) Changing effective priority from {from} to {to}: {sum}",
-        conf.name
+    let report = Report {
+        priority: Some(to),
+        ..Report::new(Level::Info, EventKind::Priority, router.object())
+    };
+    cx.report(
+        &report,
+        format_args!("Changing effective priority from {from} to {to}: {sum}"),
     );
 }
 
-/// A change of state, for the log.
+/// A change of state.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct LoggedTransition<'a> {
+pub(crate) struct Transition<'a> {
     pub(crate) from: VrrpState,
     pub(crate) to: VrrpState,
     pub(crate) why: Reason,
-    /// `why` as of [`Engine::explain`]; empty if the line before it says so.
+    /// `why` as of [`Engine::explain`].
     pub(crate) text: &'a str,
     /// The master it is about.
     pub(crate) master: Option<MasterInfo>,
-    /// Changes before it that were too many to be logged.
-    pub(crate) suppressed: u32,
+    /// Changes before it that were too many to be logged; `None`: so is this one.
+    pub(crate) suppressed: Option<u32>,
 }
 
-/// Logs a change of state: keepalived's lines, and the reason after its phrase.
-pub(crate) fn log_transition(router: &Router, change: &LoggedTransition<'_>) {
+/// Reports a change of state. The log has keepalived's phrases before the reason; the advert that
+/// ends a mastership is a line of its own there.
+pub(crate) fn report_transition(cx: &Cx<'_>, router: &Router, change: &Transition<'_>) {
     let name = &router.conf.name;
-    let LoggedTransition {
+    let Transition {
         from,
         to,
+        why,
+        text,
+        master,
         suppressed,
-        ..
     } = *change;
-    if suppressed > 0 {
+    if let Some(suppressed @ 1..) = suppressed {
         log::warn!(target: "vrrp", "({name}) {suppressed} changes of state were not logged");
     }
-    log_election(router, change);
-    let colon = if change.text.is_empty() { "" } else { ": " };
-    let why = change.text;
     let level = match to {
         VrrpState::Fault => Level::Warn,
         VrrpState::Init | VrrpState::Backup | VrrpState::Master => Level::Info,
     };
-    let state = match to {
+    let phrase = match to {
         VrrpState::Init => "Stopped",
         VrrpState::Fault => "Entering FAULT STATE",
         VrrpState::Backup if from == VrrpState::Init => "Entering BACKUP STATE (init)",
         VrrpState::Backup => "Entering BACKUP STATE",
         VrrpState::Master => "Entering MASTER STATE",
     };
-    log::log!(target: "vrrp", level, "({name}) {state}{colon}{why}");
+    let is_advert = is_of_advert(why, master);
+    let report = Report {
+        level: suppressed.map(|_| level),
+        is_minor: router.transitions.used() > MANY_TRANSITIONS,
+        phrase: if is_advert { "" } else { phrase },
+        change: Some(StateChange { from, to }),
+        reason: why.as_str(),
+        peer: master.map(|MasterInfo { addr, priority, .. }| Peer {
+            addr,
+            priority: Some(priority),
+        }),
+        priority: Some(router.machine.effective_priority()),
+        ..Report::new(level, EventKind::Transition, router.object())
+    };
+    let is_takeover = matches!(
+        why,
+        Reason::MasterDown | Reason::MasterResigned | Reason::Preempt
+    );
+    if is_takeover && suppressed.is_some() {
+        log::debug!(target: "vrrp", "({name}) Receive advertisement timeout");
+    }
+    cx.report(&report, format_args!("{text}"));
+    if suppressed.is_none() {
+        return;
+    }
+    if is_advert {
+        log::info!(target: "vrrp", "({name}) {phrase}");
+    }
+    log_vips(router, from, to);
+}
+
+/// Logs in keepalived's words what follows from a change of state.
+fn log_vips(router: &Router, from: VrrpState, to: VrrpState) {
+    let name = &router.conf.name;
     let verb = match (from, to) {
         (_, VrrpState::Master) => "setting",
         (VrrpState::Master, _) => "removing",
@@ -90,27 +133,21 @@ pub(crate) fn log_transition(router: &Router, change: &LoggedTransition<'_>) {
     }
 }
 
-/// Logs the advert or the silence that causes a change of state, in keepalived's words.
-fn log_election(router: &Router, change: &LoggedTransition<'_>) {
-    let name = &router.conf.name;
-    let own = router.machine.effective_priority();
-    match (change.why, change.master) {
-        (Reason::MasterDown | Reason::MasterResigned | Reason::Preempt, _) => {
-            log::debug!(target: "vrrp", "({name}) Receive advertisement timeout");
-        }
-        (Reason::HigherPriority, Some(master)) => log::info!(
-            target: "vrrp",
-            "({name}) Master received advert from {} with higher priority {}, ours {own}",
-            master.addr,
-            master.priority
-        ),
-        (Reason::HigherAddress, Some(master)) => log::info!(
-            target: "vrrp",
-            "({name}) Master received advert from {} with same priority {own} but higher IP address than ours",
-            master.addr
-        ),
-        _ => {}
+/// Whether an advert that was received is the reason of a change.
+fn is_of_advert(why: Reason, master: Option<MasterInfo>) -> bool {
+    matches!(why, Reason::HigherPriority | Reason::HigherAddress) && master.is_some()
+}
+
+/// keepalived's words for an advert that ends a mastership.
+fn explain_advert(router: &Router, why: Reason, master: MasterInfo) -> String {
+    let (own, from) = (router.machine.effective_priority(), master.addr);
+    if why == Reason::HigherAddress {
+        return format!(
+            "Master received advert from {from} with same priority {own} but higher IP address than ours"
+        );
     }
+    let theirs = master.priority;
+    format!("Master received advert from {from} with higher priority {theirs}, ours {own}")
 }
 
 impl Engine {
@@ -129,12 +166,11 @@ impl Engine {
         } = &self.shared;
         match why {
             Reason::MasterDown | Reason::Preempt => explain_takeover(router, why, master),
-            // The line before it says so.
-            Reason::HigherPriority | Reason::HigherAddress if master.is_some() => String::new(),
-            Reason::HigherPriority => "a router with higher priority is master".into(),
-            Reason::HigherAddress => {
-                "a router with our priority and a higher address is master".into()
-            }
+            Reason::HigherPriority | Reason::HigherAddress => match (why, master) {
+                (_, Some(master)) => explain_advert(router, why, master),
+                (Reason::HigherPriority, None) => "a router with higher priority is master".into(),
+                (_, None) => "a router with our priority and a higher address is master".into(),
+            },
             Reason::Startup => format!(
                 "start with priority {}",
                 router.machine.effective_priority()
@@ -190,7 +226,9 @@ fn explain_takeover(router: &Router, why: Reason, master: Option<MasterInfo>) ->
             format!("master {} has lower priority than {own}", master.addr)
         }
         (Reason::Preempt, None) => format!("the master has lower priority than {own}"),
-        (_, Some(master)) => format!("no advert from master {}", master.addr),
+        (_, Some(MasterInfo { addr, priority, .. })) => {
+            format!("no advert from master {addr} (priority {priority})")
+        }
         (_, None) => "no advert from any master".into(),
     }
 }
@@ -262,14 +300,15 @@ pub(crate) fn log_priority_zero(router: &mut Router, now: Instant, state: VrrpSt
     }
 }
 
-/// Logs a notice of the protocol machine, unless too many were logged just now. Returns whether the
-/// caller is to log it instead: what holds an instance back is known to its sync group.
-pub(crate) fn log_notice(router: &mut Router, now: Instant, notice: Notice) -> bool {
-    let Some(suppressed) = router.notices.allow(now) else {
+/// Reports a notice of the protocol machine, unless too many were reported just now. Returns whether
+/// the caller is to do it instead: what holds an instance back is known to its sync group.
+pub(crate) fn report_notice(cx: &Cx<'_>, router: &mut Router, notice: Notice) -> bool {
+    let Some(suppressed) = router.notices.allow(cx.now) else {
         return false;
     };
-    let name = &router.conf.name;
+    let router = &*router;
     if suppressed > 0 {
+        let name = &router.conf.name;
         log::warn!(target: "vrrp", "({name}) {suppressed} similar messages suppressed");
     }
     let level = match notice {
@@ -285,7 +324,20 @@ pub(crate) fn log_notice(router: &mut Router, now: Instant, notice: Notice) -> b
         | Notice::Tolerated { .. }
         | Notice::AddressesDiffer { .. } => Level::Warn,
     };
-    log::log!(target: "vrrp", level, "({name}) {}", notice_text(router, notice));
+    let kind = match notice.from() {
+        Some(_) => EventKind::Peer,
+        None => EventKind::Notice,
+    };
+    let report = Report {
+        reason: notice.as_str(),
+        peer: notice.from().map(|addr| Peer {
+            addr,
+            priority: notice.priority(),
+        }),
+        priority: Some(router.machine.effective_priority()),
+        ..Report::new(level, kind, router.object())
+    };
+    cx.report(&report, format_args!("{}", notice_text(router, notice)));
     false
 }
 
@@ -380,43 +432,101 @@ fn list(addresses: &[IpAddr]) -> String {
     text
 }
 
-/// Logs what an attempt to set addresses has changed, in one line at most. `name`: `(VI_1)`.
-pub(crate) fn report_addresses(name: fmt::Arguments<'_>, outcome: &addresses::Outcome) {
+/// Reports what an attempt to set addresses has changed, in one line at most.
+pub(crate) fn report_addresses(
+    events: &Events,
+    now: Instant,
+    object: Object<'_>,
+    outcome: &addresses::Outcome,
+) {
     if let Some((cidr, dev)) = &outcome.first_foreign {
-        log::warn!(
-            target: "vrrp",
-            "{name} {dev} has {cidr}{} already, from another program: it stays there in state BACKUP too, so that two \
-             routers answer for it; write another virtual address, or remove it from the configuration of {dev}",
-            and_more(outcome.foreign)
+        events.note(
+            now,
+            Level::Warn,
+            EventKind::Foreign,
+            object,
+            format_args!(
+                "{dev} has {cidr}{} already, from another program: it stays there in state BACKUP too, so that two \
+                 routers answer for it; write another virtual address, or remove it from the configuration of {dev}",
+                and_more(outcome.foreign)
+            ),
         );
     }
     if let Some(first) = outcome.first_restored {
-        log_restored(name, &first, outcome.restored, outcome.repairs);
+        report_restored(
+            events,
+            now,
+            object,
+            &first,
+            outcome.restored,
+            outcome.repairs,
+        );
     }
-    if outcome.report && outcome.refused > 0 {
-        let first = outcome.first_refused.as_deref().unwrap_or("unknown reason");
-        log::error!(target: "netlink", "{name} {first}{}; retrying", and_more(outcome.refused));
-    } else if outcome.report {
-        log::info!(target: "netlink", "{name} all addresses are installed now");
+    if outcome.report {
+        let first = outcome.first_refused.as_deref();
+        report_refused(events, now, object, outcome.refused, first, "addresses");
     }
 }
 
-/// Logs what an attempt to set routes and rules has changed, in one line at most.
-pub(crate) fn report_routes(name: fmt::Arguments<'_>, outcome: &routes::Outcome) {
+/// Reports what an attempt to set routes and rules has changed, in one line at most.
+pub(crate) fn report_routes(cx: &Cx<'_>, object: Object<'_>, outcome: &routes::Outcome) {
+    let (events, now) = (&cx.events, cx.now);
     if let Some(first) = &outcome.first_restored {
-        log_restored(name, first, outcome.restored, outcome.repairs);
+        report_restored(
+            events,
+            now,
+            object,
+            first,
+            outcome.restored,
+            outcome.repairs,
+        );
     }
-    if outcome.report && outcome.refused > 0 {
-        let first = outcome.first_refused.as_deref().unwrap_or("unknown reason");
-        log::error!(target: "netlink", "{name} {first}{}; retrying", and_more(outcome.refused));
-    } else if outcome.report {
-        log::info!(target: "netlink", "{name} all routes and rules are installed now");
+    if outcome.report {
+        let first = outcome.first_refused.as_deref();
+        report_refused(
+            events,
+            now,
+            object,
+            outcome.refused,
+            first,
+            "routes and rules",
+        );
     }
 }
 
-/// `repairs`: in a row, with this one.
-pub(crate) fn log_restored(
-    name: fmt::Arguments<'_>,
+/// Reports how many are refused, and why the first, or that none is. `what`: `addresses`.
+fn report_refused(
+    events: &Events,
+    now: Instant,
+    object: Object<'_>,
+    refused: usize,
+    first: Option<&str>,
+    what: &str,
+) {
+    let first = first.unwrap_or("unknown reason");
+    match refused {
+        0 => events.note(
+            now,
+            Level::Info,
+            EventKind::Recovered,
+            object,
+            format_args!("all {what} are installed now"),
+        ),
+        _ => events.note(
+            now,
+            Level::Error,
+            EventKind::Refused,
+            object,
+            format_args!("{first}{}; retrying", and_more(refused)),
+        ),
+    }
+}
+
+/// Reports that what another program has removed was set again. `repairs`: in a row, with this one.
+pub(crate) fn report_restored(
+    events: &Events,
+    now: Instant,
+    object: Object<'_>,
     first: &dyn fmt::Display,
     count: usize,
     repairs: u32,
@@ -424,17 +534,20 @@ pub(crate) fn log_restored(
     if !is_logged(repairs) {
         return;
     }
-    let more = and_more(count);
-    match repairs {
-        1 => log::warn!(
-            target: "vrrp",
-            "{name} {first}{more} was removed externally; reinstalled"
-        ),
-        _ => log::warn!(
-            target: "vrrp",
-            "{name} {first}{more} was removed externally; reinstalled ({repairs} times in a row)"
-        ),
-    }
+    let (more, times) = (
+        and_more(count),
+        match repairs {
+            1 => String::new(),
+            _ => format!(" ({repairs} times in a row)"),
+        },
+    );
+    events.note(
+        now,
+        Level::Warn,
+        EventKind::Repair,
+        object,
+        format_args!("{first}{more} was removed externally; reinstalled{times}"),
+    );
 }
 
 /// What follows the first of `count` objects in a message.

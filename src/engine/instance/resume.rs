@@ -19,12 +19,13 @@ use core::time::Duration;
 use crate::config::model::Vmac;
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
+use crate::engine::events::{EventKind, Object};
 use crate::engine::instance::router::Router;
 use crate::engine::instance::state_record::{self, Record, StateRecords};
 use crate::engine::kernel::ownership;
 use crate::engine::shared::Shared;
 use crate::engine::system::System;
-use crate::log;
+use crate::log::Level;
 use crate::types::{IfIndex, Instant, Priority, VrrpState, sorted};
 use crate::vrrp::{self, Actions, Event};
 
@@ -119,10 +120,10 @@ impl Engine {
                     };
                     router.resume(cx.now, &mut self.shared, &record, uptime);
                     router.machine.handle(cx.now, event, &mut Actions::new());
-                    router.log_resuming(listening);
+                    router.report_resuming(cx, listening);
                     self.rearm(id);
                 }
-                Err(why) => router.log_not_resumed(why.unwrap_or_default()),
+                Err(why) => router.report_not_resumed(cx, why.unwrap_or_default()),
             }
         }
         self.shared.state_records.write(cx);
@@ -186,9 +187,13 @@ impl Engine {
         self.statics.take_own_from(&mut stale);
         let count = ownership::remove_recorded(cx, &stale, &self.shared.interfaces);
         if count > 0 {
-            log::info!(
-                target: "vrrp",
-                "removed {count} addresses of an earlier run that are no longer configured"
+            cx.note(
+                Level::Info,
+                EventKind::Repair,
+                Object::DAEMON,
+                format_args!(
+                    "removed {count} addresses of an earlier run that are no longer configured"
+                ),
             );
         }
     }
@@ -207,7 +212,7 @@ impl Engine {
     /// The program is about to be replaced by another version of itself: every master sends an
     /// advert, and children that would not end by themselves are terminated.
     pub fn hand_over(&mut self, now: Instant, system: &mut dyn System) {
-        let cx = &mut Cx::new(now, system);
+        let cx = &mut Cx::new(now, system, &self.shared.events);
         self.shared.close_fifos(cx);
         self.shared.children.hand_over(cx);
         for router in self.routers.iter_mut() {
@@ -284,7 +289,7 @@ impl Router {
             }),
         };
         // A reload before it resumes must be able to remove what is no longer configured.
-        self.adopt_addresses(shared);
+        self.adopt_addresses(now, shared);
         self.routes.adopt();
         self.reported_priority = record.priority;
         self.machine.continue_sequence_after(record.number);
@@ -292,19 +297,27 @@ impl Router {
         self.machine.handle(now, priority, &mut Actions::new());
     }
 
-    fn log_resuming(&self, listening: Duration) {
-        let (name, listening) = (&self.conf.name, listening.as_millis());
+    fn report_resuming(&self, cx: &Cx<'_>, listening: Duration) {
+        let listening = listening.as_millis();
         let ago = self.resume.silence.as_millis();
-        log::info!(
-            target: "vrrp",
-            "({name}) was master before the restart, last advert {ago} ms ago; will resume as MASTER \
-             unless another master is heard within {listening} ms"
+        cx.note(
+            Level::Info,
+            EventKind::Resume,
+            self.object(),
+            format_args!(
+                "was master before the restart, last advert {ago} ms ago; will resume as MASTER unless another \
+                 master is heard within {listening} ms"
+            ),
         );
     }
 
-    fn log_not_resumed(&self, why: &str) {
-        let name = &self.conf.name;
-        log::info!(target: "vrrp", "({name}) was master before the restart, but does not resume: {why}");
+    fn report_not_resumed(&self, cx: &Cx<'_>, why: &str) {
+        cx.note(
+            Level::Info,
+            EventKind::Resume,
+            self.object(),
+            format_args!("was master before the restart, but does not resume: {why}"),
+        );
     }
 
     /// After an event, before its actions are carried out: ends mastership in the state file if it
@@ -327,7 +340,7 @@ impl Router {
             shared.state_records.write(cx);
         }
         if was_resuming {
-            self.log_not_resumed("another router is master, or a requirement is not met");
+            self.report_not_resumed(cx, "another router is master, or a requirement is not met");
             self.withdraw_leftover_addresses(cx, shared);
             self.routes.adopt();
             self.withdraw(cx, shared);

@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use crate::config::model::{self, Address, Tracked, Transport, VmacRole, VrrpInstance};
 use crate::engine::cx::Cx;
+use crate::engine::events::Object;
 use crate::engine::instance::auth;
 use crate::engine::instance::resume::ResumeState;
 use crate::engine::kernel::addresses::{AddressSet, Kind, Known};
@@ -190,6 +191,11 @@ impl Router {
             replaced: None,
             conf,
         }
+    }
+
+    /// What events are about.
+    pub(crate) fn object(&self) -> Object<'_> {
+        Object::instance(&self.conf.name)
     }
 
     /// Whether `conf` describes this virtual router: a reload then keeps its state.

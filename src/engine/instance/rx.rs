@@ -6,12 +6,13 @@ use core::time::Duration;
 use crate::config::model::Transport;
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
+use crate::engine::events::{EventKind, Object};
 use crate::engine::instance::auth;
 use crate::engine::instance::router::Router;
 use crate::engine::instance::tx;
 use crate::engine::kernel::interfaces::Interfaces;
 use crate::engine::system::{Ipv6Fields, Listener, Protocol, System};
-use crate::log;
+use crate::log::Level;
 use crate::types::{Family, InstanceId, Instant, Version};
 use crate::vrrp::{AuthResult, Event, Received};
 use crate::wire::vrrp::ChecksumForm;
@@ -43,7 +44,7 @@ pub(crate) struct Envelope<'a> {
 impl Engine {
     /// Handles a datagram. An invalid one only increments a counter.
     pub fn packet(&mut self, now: Instant, datagram: &Datagram<'_>, system: &mut dyn System) {
-        let cx = &mut Cx::new(now, system);
+        let cx = &mut Cx::new(now, system, &self.shared.events);
         let on = datagram.on;
         let Some(envelope) = self.open_envelope(now, datagram) else {
             return;
@@ -70,7 +71,7 @@ impl Engine {
         };
         let from = envelope.net.src;
         if parsed.advert.version == Version::V3 {
-            router.log_checksum_form(now, from, parsed.checksum);
+            router.report_checksum_form(cx, from, parsed.checksum);
         }
         let mut received = Received {
             from,
@@ -136,10 +137,15 @@ impl Engine {
             && let Some(suppressed) = self.shared.unknown_vrid_log.allow(now)
         {
             let from = envelope.net.src;
-            log::info!(
-                target: "vrrp",
-                "advert from {from} for VRID {vrid}, which is not configured here \
-                 ({suppressed} similar messages suppressed)"
+            self.shared.events.note(
+                now,
+                Level::Info,
+                EventKind::Packet,
+                Object::DAEMON,
+                format_args!(
+                    "advert from {from} for VRID {vrid}, which is not configured here \
+                     ({suppressed} similar messages suppressed)"
+                ),
             );
         }
     }
@@ -178,14 +184,14 @@ impl Engine {
             0 => String::new(),
             n => format!(" ({n} similar messages suppressed)"),
         };
-        match envelope {
-            Some(envelope) => log::warn!(
-                target: "vrrp",
-                "{dev}: malformed packet from {} ignored: {error}{more}",
-                envelope.net.src
-            ),
-            None => log::warn!(target: "vrrp", "{dev}: malformed packet ignored: {error}{more}"),
-        }
+        let from = envelope.map_or(String::new(), |one| format!(" from {}", one.net.src));
+        self.shared.events.note(
+            now,
+            Level::Warn,
+            EventKind::Packet,
+            Object::interface(dev),
+            format_args!("{dev}: malformed packet{from} ignored: {error}{more}"),
+        );
     }
 }
 
@@ -232,16 +238,15 @@ impl Router {
         is_unknown
     }
 
-    /// Logs once how a peer computes its checksum, if not the way we do.
-    fn log_checksum_form(&mut self, now: Instant, from: IpAddr, form: ChecksumForm) {
+    /// Reports once how a peer computes its checksum, if not the way we do.
+    fn report_checksum_form(&mut self, cx: &Cx<'_>, from: IpAddr, form: ChecksumForm) {
         if self.checksum == Some(form) || self.conf.version != Version::V3 {
             return;
         }
         let ours = tx::checksum_form(&self.conf);
         self.checksum = Some(form);
         let differs = form != ours && self.conf.family == Family::V4;
-        if differs && self.notices.allow(now).is_some() {
-            let name = &self.conf.name;
+        if differs && self.notices.allow(cx.now).is_some() {
             let hint = match form {
                 ChecksumForm::Plain => {
                     "without pseudo-header; v3_checksum_as_v2 makes ours the same"
@@ -249,7 +254,12 @@ impl Router {
                 ChecksumForm::OldUnicast => "as keepalived before 1.3.7; see old_unicast_checksum",
                 ChecksumForm::PseudoHeader | ChecksumForm::Kernel => "with pseudo-header",
             };
-            log::info!(target: "vrrp", "({name}) {from} computes its checksum {hint}");
+            cx.note(
+                Level::Info,
+                EventKind::Peer,
+                self.object(),
+                format_args!("{from} computes its checksum {hint}"),
+            );
         }
     }
 }

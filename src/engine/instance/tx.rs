@@ -5,13 +5,14 @@ use std::io;
 
 use crate::config::model::{Address, Transport, VrrpInstance};
 use crate::engine::cx::Cx;
+use crate::engine::events::EventKind;
 use crate::engine::instance::auth::{self, Sequence};
 use crate::engine::instance::router::{Readiness, Router};
 use crate::engine::kernel::vmac::VirtualInterface;
 use crate::engine::shared::Shared;
 use crate::engine::slice::Slice;
 use crate::engine::system::{AdvertRoute, error_text};
-use crate::log;
+use crate::log::{self, Level};
 use crate::types::{Family, IfIndex, IfName, Instant, Mac, Priority, Version};
 use crate::vrrp::{Burst, Reason};
 use crate::wire::ndisc::Unsolicited;
@@ -57,7 +58,7 @@ impl Router {
         let at = cx.system.uptime();
         let advert = Advert { priority, sequence };
         let result = self.send_to_all(cx, source, advert, &mut shared.packet_buf);
-        self.note_send_result(&result);
+        self.note_send_result(cx, &result);
         if priority == Priority::RESIGN {
             if result.is_ok() {
                 log::debug!(target: "vrrp", "({}) sent 0 priority", self.conf.name);
@@ -132,19 +133,28 @@ impl Router {
     }
 
     /// Logs when sending starts to fail, fails for another reason, or works again.
-    fn note_send_result(&mut self, result: &io::Result<()>) {
-        let name = &self.conf.name;
+    fn note_send_result(&mut self, cx: &Cx<'_>, result: &io::Result<()>) {
         match result {
             Ok(()) => {
                 if self.send_errno.take().is_some() {
-                    log::info!(target: "vrrp", "({name}) adverts are sent again");
+                    cx.note(
+                        Level::Info,
+                        EventKind::Recovered,
+                        self.object(),
+                        format_args!("adverts are sent again"),
+                    );
                 }
             }
             Err(error) => {
                 let errno = error.raw_os_error().unwrap_or(0);
                 if self.send_errno.replace(errno) != Some(errno) {
                     let error = error_text(error);
-                    log::warn!(target: "vrrp", "({name}) cannot send adverts: {error}");
+                    cx.note(
+                        Level::Warn,
+                        EventKind::Refused,
+                        self.object(),
+                        format_args!("cannot send adverts: {error}"),
+                    );
                 }
             }
         }

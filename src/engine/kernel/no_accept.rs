@@ -11,12 +11,13 @@
 use crate::config::model::Nft;
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
+use crate::engine::events::{EventKind, Object};
 use crate::engine::instance::router::{Router, Routers};
 use crate::engine::kernel::addresses::reason;
 use crate::engine::kernel::interfaces::Interfaces;
 use crate::engine::shared::Shared;
 use crate::engine::system::error_text;
-use crate::log;
+use crate::log::{self, Level};
 use crate::netlink::Batch;
 use crate::netlink::nft::{self, Element, Table};
 use crate::types::{Family, InstanceId};
@@ -116,7 +117,7 @@ impl NoAccept {
             let result = self.create_one(cx, nth, &own);
             self.refused = core::mem::take(&mut self.refused).or(result.err());
         }
-        self.log_change(before.as_deref(), routers);
+        self.report_change(cx, before.as_deref(), routers);
     }
 
     /// Creates the table of the `nth` family.
@@ -157,11 +158,16 @@ impl NoAccept {
             .try_for_each(|chunk| request(cx, |batch| table.add(batch, chunk)))
     }
 
-    /// Logs when the tables stop or start working.
-    fn log_change(&self, before: Option<&str>, routers: &[Router]) {
+    /// Reports when the tables stop or start working.
+    fn report_change(&self, cx: &Cx<'_>, before: Option<&str>, routers: &[Router]) {
         let Some(why) = &self.refused else {
             if before.is_some() {
-                log::info!(target: "vrrp", "no_accept is enforced now");
+                cx.note(
+                    Level::Info,
+                    EventKind::Recovered,
+                    Object::DAEMON,
+                    format_args!("no_accept is enforced now"),
+                );
             }
             return;
         };
@@ -175,10 +181,14 @@ impl NoAccept {
             }
             names.push_str(&router.conf.name);
         }
-        log::error!(
-            target: "vrrp",
-            "no_accept is not enforced, the addresses of {names} accept packets: nftables: {why} \
-             (requires nf_tables in the kernel; OpenWrt: kmod-nft-core)"
+        cx.note(
+            Level::Error,
+            EventKind::Refused,
+            Object::DAEMON,
+            format_args!(
+                "no_accept is not enforced, the addresses of {names} accept packets: nftables: {why} \
+                 (requires nf_tables in the kernel; OpenWrt: kmod-nft-core)"
+            ),
         );
     }
 }

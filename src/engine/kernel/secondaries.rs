@@ -12,10 +12,11 @@ use core::time::Duration;
 
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
+use crate::engine::events::EventKind;
 use crate::engine::instance::state_record::StateRecords;
 use crate::engine::kernel::addresses::{AddressSet, CHUNK, Slot, flush};
 use crate::engine::kernel::interfaces::{Interface, Interfaces, PROTO_KEEPALIVED};
-use crate::log;
+use crate::log::Level;
 use crate::netlink::addr::{self, AddrFlags, DesiredAddr};
 use crate::netlink::{Addr, Batch};
 use crate::types::{Cidr, IfIndex};
@@ -131,10 +132,13 @@ impl Engine {
                     .reinstall_behind(cx, links, records, foreign)
                 {
                     self.shared.kernel_work = true;
-                    log::info!(
-                        target: "vrrp",
-                        "({}) virtual addresses reinstalled so that {cidr} is the primary address",
-                        router.conf.name
+                    cx.note(
+                        Level::Info,
+                        EventKind::Repair,
+                        router.object(),
+                        format_args!(
+                            "virtual addresses reinstalled so that {cidr} is the primary address"
+                        ),
                     );
                 }
             }

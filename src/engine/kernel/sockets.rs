@@ -6,10 +6,11 @@ use std::io;
 use crate::config::model::{Transport, VrrpInstance};
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
+use crate::engine::events::{EventKind, Object};
 use crate::engine::kernel::interfaces::Interfaces;
 use crate::engine::log_limit::LogLimit;
 use crate::engine::system::{Listener, Protocol, error_text};
-use crate::log;
+use crate::log::Level;
 use crate::types::errno::EAFNOSUPPORT;
 use crate::types::{Family, IfName};
 use crate::wire::bpf::AdvertFilter;
@@ -109,13 +110,17 @@ fn open(cx: &mut Cx<'_>, interfaces: &Interfaces, on: Listener, filter: &AdvertF
     let Err(error) = cx.system.open_listener(on, name, filter) else {
         return true;
     };
-    log::warn!(
-        target: "vrrp",
-        "cannot receive {} adverts on {}: {}{}; retrying every second",
-        protocol_name(on),
-        name.map_or(ANY_INTERFACE, IfName::as_str),
-        error_text(&error),
-        hint(&error)
+    let dev = name.map_or(ANY_INTERFACE, IfName::as_str);
+    cx.note(
+        Level::Warn,
+        EventKind::Refused,
+        Object::interface(dev),
+        format_args!(
+            "cannot receive {} adverts on {dev}: {}{}; retrying every second",
+            protocol_name(on),
+            error_text(&error),
+            hint(&error)
+        ),
     );
     false
 }
@@ -126,7 +131,12 @@ fn reopen(cx: &mut Cx<'_>, interfaces: &Interfaces, on: Listener, filter: &Adver
     let works = cx.system.open_listener(on, name, filter).is_ok();
     if works {
         let dev = name.map_or(ANY_INTERFACE, IfName::as_str);
-        log::info!(target: "vrrp", "receiving {} adverts on {dev}", protocol_name(on));
+        cx.note(
+            Level::Info,
+            EventKind::Recovered,
+            Object::interface(dev),
+            format_args!("receiving {} adverts on {dev}", protocol_name(on)),
+        );
     }
     works
 }

@@ -3,6 +3,7 @@
 
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
+use crate::engine::events::Object;
 use crate::engine::instance::messages;
 use crate::engine::kernel::interfaces::Change;
 use crate::engine::kernel::routes::RouteSet;
@@ -22,7 +23,7 @@ impl Engine {
 
     /// Events about routes and rules were lost.
     pub fn resync_routes(&mut self, now: Instant, system: &mut dyn System) {
-        let cx = &mut Cx::new(now, system);
+        let cx = &mut Cx::new(now, system, &self.shared.events);
         self.each_route_set(RouteSet::recheck_all);
         self.refresh_if_dirty(cx);
     }
@@ -63,7 +64,8 @@ impl Engine {
         if self.statics.is_busy() {
             let (links, records) = (&shared.interfaces, &mut shared.state_records);
             if let Some(outcome) = self.statics.step(cx, links, records) {
-                messages::report_addresses(format_args!("static_ipaddress:"), &outcome);
+                let object = Object::statics("static_ipaddress");
+                messages::report_addresses(&cx.events, cx.now, object, &outcome);
                 let counters = &mut shared.counters.addresses;
                 counters.add(outcome.restored, outcome.refused);
                 shared.set_timer(TimerKey::StaticAddresses, self.statics.next_deadline());
@@ -71,7 +73,7 @@ impl Engine {
             }
         } else if self.static_routes.is_busy() {
             if let Some(outcome) = self.static_routes.step(cx, &shared.interfaces) {
-                messages::report_routes(format_args!("{STATIC}"), &outcome);
+                messages::report_routes(cx, Object::statics(STATIC), &outcome);
                 let counters = &mut shared.counters.routes;
                 counters.add(outcome.restored, outcome.refused);
                 shared.set_timer(TimerKey::StaticRoutes, self.static_routes.next_deadline());
@@ -110,4 +112,4 @@ impl Engine {
 }
 
 /// Name of the static routes and rules in the log.
-const STATIC: &str = "static_routes and static_rules:";
+const STATIC: &str = "static_routes and static_rules";

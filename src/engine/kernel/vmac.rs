@@ -25,6 +25,7 @@ use std::io;
 use crate::config::model::Vmac;
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
+use crate::engine::events::{EventKind, Object};
 use crate::engine::instance::messages;
 use crate::engine::instance::router::Router;
 use crate::engine::kernel::backoff::Backoff;
@@ -34,7 +35,7 @@ use crate::engine::kernel::vmac_base::strip_vmacs;
 use crate::engine::kernel::vmac_request::{Refusal, request};
 use crate::engine::shared::Shared;
 use crate::engine::timers::TimerKey;
-use crate::log;
+use crate::log::{self, Level};
 use crate::netlink::macvlan;
 use crate::netlink::macvlan::NewLink;
 use crate::types::errno::{EEXIST, ENETDOWN, ENODEV, EOPNOTSUPP};
@@ -100,6 +101,12 @@ enum Need {
 struct Owner<'a> {
     name: &'a str,
     is_master: bool,
+}
+
+impl<'a> Owner<'a> {
+    fn object(self) -> Object<'a> {
+        Object::instance(self.name)
+    }
 }
 
 impl Engine {
@@ -290,7 +297,7 @@ impl VirtualInterface {
                 self.allow();
             } else if let Some(index) = removed {
                 self.allow();
-                self.notice(cx.now, owner);
+                self.notice(cx, owner);
                 // Renamed: two with one Ethernet address cannot be up.
                 if interfaces.get(index).is_some() {
                     let _ = request(cx, |batch| macvlan::delete(batch, index));
@@ -318,13 +325,17 @@ impl VirtualInterface {
             Need::Remove(index) => {
                 self.index = None;
                 self.changed = true;
-                self.notice(cx.now, owner);
+                self.notice(cx, owner);
                 if self.may_repair(cx.now) {
                     if self.repairs.is_next_logged() {
-                        log::info!(
-                            target: "vrrp",
-                            "({}) removed {}: its base interface is gone or another one, or it has another address",
-                            owner.name, self.conf.name
+                        cx.note(
+                            Level::Info,
+                            EventKind::Repair,
+                            owner.object(),
+                            format_args!(
+                                "removed {}: its base interface is gone or another one, or it has another address",
+                                self.conf.name
+                            ),
                         );
                     }
                     let _ = request(cx, |batch| macvlan::delete(batch, index));
@@ -337,19 +348,23 @@ impl VirtualInterface {
                 self.repairs.settle();
                 let kind = self.conf.link.kind();
                 let why = format!("{} exists and is no {kind}", self.conf.name);
-                self.log_refused(owner, why);
+                self.report_refused(cx, owner, why);
             }
         }
     }
 
     /// It was removed by another program, or is not what was requested.
-    fn notice(&mut self, now: Instant, owner: Owner<'_>) {
-        if self.repairs.notice(now) {
-            let (name, dev, lost) = (owner.name, &self.conf.name, self.repairs.lost());
-            log::error!(
-                target: "vrrp",
-                "({name}) {dev} was removed or changed {} times in {} ms; next attempt in {} s",
-                lost.repairs, lost.millis, lost.hold
+    fn notice(&mut self, cx: &Cx<'_>, owner: Owner<'_>) {
+        if self.repairs.notice(cx.now) {
+            let (dev, lost) = (&self.conf.name, self.repairs.lost());
+            cx.note(
+                Level::Error,
+                EventKind::Repair,
+                owner.object(),
+                format_args!(
+                    "{dev} was removed or changed {} times in {} ms; next attempt in {} s",
+                    lost.repairs, lost.millis, lost.hold
+                ),
             );
         }
     }
@@ -424,10 +439,14 @@ impl VirtualInterface {
         let set = request(cx, |batch| macvlan::set_master(batch, index, vrf));
         if let Err(Refusal { text, .. }) = set {
             self.refused_vrf = Some(vrf);
-            log::error!(
-                target: "vrrp",
-                "{} not moved to the VRF of {}, traffic to it is not forwarded: {text}",
-                self.conf.name, self.conf.base
+            cx.note(
+                Level::Error,
+                EventKind::Refused,
+                Object::interface(self.conf.name.as_str()),
+                format_args!(
+                    "{} not moved to the VRF of {}, traffic to it is not forwarded: {text}",
+                    self.conf.name, self.conf.base
+                ),
             );
         }
     }
@@ -457,24 +476,20 @@ impl VirtualInterface {
                     1
                 };
                 if self.existed && !self.changed {
-                    let instance = format_args!("({})", owner.name);
-                    return messages::log_restored(instance, &name, 1, count);
+                    let instance = owner.object();
+                    return messages::report_restored(
+                        &cx.events, cx.now, instance, &name, 1, count,
+                    );
                 }
                 if !is_logged(count) {
                     return;
                 }
-                match conf.mac() {
-                    Some(mac) => log::info!(
-                        target: "vrrp",
-                        "({}) created VMAC interface {name} ({mac}) on {}",
-                        owner.name, conf.base
-                    ),
-                    None => log::info!(
-                        target: "vrrp",
-                        "({}) created ipvlan interface {name} on {}",
-                        owner.name, conf.base
-                    ),
-                }
+                let (what, mac) = match conf.mac() {
+                    Some(mac) => ("VMAC", format!(" ({mac})")),
+                    None => ("ipvlan", String::new()),
+                };
+                let text = format_args!("created {what} interface {name}{mac} on {}", conf.base);
+                cx.note(Level::Info, EventKind::Interface, owner.object(), text);
             }
             // The base interface has just been removed, or the event about our interface is not
             // read yet.
@@ -487,17 +502,17 @@ impl VirtualInterface {
                     VirtualLink::Macvlan(_) => "use_vmac",
                     VirtualLink::Ipvlan(_) => "use_ipvlan",
                 };
-                log::error!(
-                    target: "vrrp",
-                    "{keyword} is not possible, all instances use the Ethernet addresses of their \
-                     interfaces: this kernel has no {kind}s ({text}; OpenWrt: kmod-{kind})"
+                let text = format_args!(
+                    "{keyword} is not possible, all instances use the Ethernet addresses of their interfaces: this \
+                     kernel has no {kind}s ({text}; OpenWrt: kmod-{kind})"
                 );
+                cx.note(Level::Error, EventKind::Refused, Object::DAEMON, text);
                 shared.no_links.push(kind);
             }
             Err(Refusal { text, .. }) => {
                 self.retry.fail(cx.now);
                 shared.counters.interfaces.add(0, 1);
-                self.log_refused(owner, format!("{text}; retrying"));
+                self.report_refused(cx, owner, format!("{text}; retrying"));
             }
         }
     }
@@ -582,11 +597,16 @@ impl VirtualInterface {
         shared.interfaces.forget(index);
     }
 
-    /// Logs why it does not exist, when the reason is new.
-    fn log_refused(&mut self, owner: Owner<'_>, why: String) {
+    /// Reports why it does not exist, when the reason is new.
+    fn report_refused(&mut self, cx: &Cx<'_>, owner: Owner<'_>, why: String) {
         if self.refused.as_deref() != Some(&why) {
-            let (name, dev) = (owner.name, &self.conf.name);
-            log::error!(target: "vrrp", "({name}) VMAC interface {dev} not created: {why}");
+            let dev = &self.conf.name;
+            cx.note(
+                Level::Error,
+                EventKind::Refused,
+                owner.object(),
+                format_args!("VMAC interface {dev} not created: {why}"),
+            );
             self.refused = Some(why);
         }
     }

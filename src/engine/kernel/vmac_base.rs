@@ -4,9 +4,10 @@
 use crate::config::model::VrrpInstance;
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
+use crate::engine::events::{EventKind, Object};
 use crate::engine::shared::Shared;
 use crate::engine::system::error_text;
-use crate::log;
+use crate::log::Level;
 use crate::types::IfName;
 
 /// A base interface, and what must be restored on it.
@@ -35,13 +36,17 @@ pub(crate) fn suppress_base_arp(cx: &mut Cx<'_>, shared: &mut Shared, name: &IfN
         match cx.system.set_sysctl(path, value) {
             Ok(()) if old.is_empty() => *slot = Some("0".to_owned()),
             Ok(()) => *slot = Some(old),
-            Err(error) if !shared.sysctl_errors.is_new(&error) => {}
+            Err(error) if !shared.sysctl_errors.is_new(cx, &error) => {}
             Err(error) => {
                 let error = error_text(&error);
-                log::warn!(
-                    target: "vrrp",
-                    "cannot set {key} on {name}: {error}; neighbors may learn its Ethernet address for \
-                     virtual addresses"
+                cx.note(
+                    Level::Warn,
+                    EventKind::Refused,
+                    Object::interface(name.as_str()),
+                    format_args!(
+                        "cannot set {key} on {name}: {error}; neighbors may learn its Ethernet address for \
+                         virtual addresses"
+                    ),
                 );
             }
         }

@@ -2,11 +2,12 @@
 
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
+use crate::engine::events::{EventKind, Object};
 use crate::engine::instance::state_record;
 use crate::engine::kernel::addresses::reason;
 use crate::engine::kernel::interfaces::{Interface, LinkKind};
 use crate::engine::system::error_text;
-use crate::log;
+use crate::log::Level;
 use crate::netlink::{Batch, macvlan};
 
 impl Engine {
@@ -31,9 +32,13 @@ impl Engine {
             }
         }
         if count > 0 {
-            log::info!(
-                target: "vrrp",
-                "removed {count} virtual interfaces of an earlier run that are no longer configured"
+            cx.note(
+                Level::Info,
+                EventKind::Repair,
+                Object::DAEMON,
+                format_args!(
+                    "removed {count} virtual interfaces of an earlier run that are no longer configured"
+                ),
             );
         }
     }

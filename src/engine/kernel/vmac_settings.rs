@@ -1,11 +1,12 @@
 //! Settings of a new virtual interface.
 
 use crate::engine::cx::Cx;
+use crate::engine::events::{EventKind, Object};
 use crate::engine::kernel::vmac::VirtualInterface;
 use crate::engine::kernel::vmac_base::{read_setting, suppress_base_arp};
 use crate::engine::shared::Shared;
 use crate::engine::system::error_text;
-use crate::log;
+use crate::log::Level;
 use crate::types::Family;
 
 /// Settings of the macvlan. `rp_filter` 2 is the loose mode: the route back may lead through the
@@ -37,13 +38,16 @@ impl VirtualInterface {
             // A kernel without IPv6 has nothing to disable.
             if let Err(error) = cx.system.set_sysctl(name, value)
                 && *family == "ipv4"
-                && shared.sysctl_errors.is_new(&error)
+                && shared.sysctl_errors.is_new(cx, &error)
             {
                 let error = error_text(&error);
-                log::warn!(
-                    target: "vrrp",
-                    "({}) cannot set {key} on {dev}: {error}; neighbors may learn a wrong Ethernet address",
-                    instance
+                cx.note(
+                    Level::Warn,
+                    EventKind::Refused,
+                    Object::instance(instance),
+                    format_args!(
+                        "cannot set {key} on {dev}: {error}; neighbors may learn a wrong Ethernet address"
+                    ),
                 );
             }
         }

@@ -304,15 +304,15 @@ impl Checks {
         if !too_many_files {
             self.sockets.release();
         }
-        self.postpone(index, cx.now, conf, &error);
+        self.postpone(cx, index, conf, &error);
         Progress::Some
     }
 
     /// A check cannot run now, for a reason that has nothing to do with the server.
     pub(crate) fn postpone(
         &mut self,
+        cx: &Cx<'_>,
         index: usize,
-        now: Instant,
         conf: &lvs::Lvs,
         error: &io::Error,
     ) {
@@ -321,8 +321,8 @@ impl Checks {
         };
         run.phase = Phase::Idle;
         if let Some(check) = lookup(conf, run.path) {
-            messages::log_postponed(&mut run.log_limit, now, &check, error);
-            run.schedule.skip(check.check, now);
+            messages::report_postponed(cx, &mut run.log_limit, &check, error);
+            run.schedule.skip(check.check, cx.now);
         }
         self.rearm(index);
     }
@@ -449,14 +449,14 @@ impl Checks {
             Ok(Step::Done(result)) => result,
             Err(why) => Err(why),
         };
-        self.record(index, cx.now, conf, result.map(|()| weight))
+        self.record(cx, index, conf, result.map(|()| weight))
     }
 
     /// Ends a connection without a result.
     fn abandon(&mut self, cx: &mut Cx<'_>, index: usize, conf: &lvs::Lvs, error: &io::Error) {
         cx.system.lvs().close_check(index);
         self.sockets.release();
-        self.postpone(index, cx.now, conf, error);
+        self.postpone(cx, index, conf, error);
     }
 
     /// A connection is over.
@@ -472,15 +472,15 @@ impl Checks {
         let run = self.runs.get_mut(index)?;
         run.phase = Phase::Idle;
         let weight = run.weight;
-        self.record(index, cx.now, conf, result.map(|()| weight))
+        self.record(cx, index, conf, result.map(|()| weight))
     }
 
     /// Records a result: what it adds to the weight, or why the check failed. Returns the state if
     /// it has changed, and after the first result.
     pub(crate) fn record(
         &mut self,
+        cx: &Cx<'_>,
         index: usize,
-        now: Instant,
         conf: &lvs::Lvs,
         result: Result<i64, String>,
     ) -> Option<CheckChange> {
@@ -489,11 +489,11 @@ impl Checks {
         let (first, before) = (!run.schedule.has_result(), run.state());
         let effect = match run.method {
             Method::Network(_) | Method::Program => {
-                run.schedule.result(check.check, now, result.is_ok())
+                run.schedule.result(check.check, cx.now, result.is_ok())
             }
             Method::File => run.schedule.set(result.is_ok()),
         };
-        messages::log_result(&mut run.log_limit, now, &check, effect, &result);
+        messages::report_result(cx, &mut run.log_limit, &check, effect, &result);
         run.weight = result.unwrap_or(run.weight);
         let (path, state) = (run.path, run.state());
         self.rearm(index);

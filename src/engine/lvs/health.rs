@@ -6,10 +6,9 @@ use core::time::Duration;
 use crate::config::model::lvs::{self, VirtualServer};
 use crate::engine::cx::Cx;
 use crate::engine::lvs::checks::{CheckRun, Checks, Method, Phase, Progress, lookup};
-use crate::engine::lvs::{CheckPath, Lvs};
+use crate::engine::lvs::{CheckPath, Lvs, messages};
 use crate::engine::notify::children::{Children, GRACE, Owner};
 use crate::engine::shared::Shared;
-use crate::log;
 use crate::lvs::reload_match::ServiceMatch;
 use crate::types::ipvs::ServiceKey;
 use crate::types::{Instant, sorted};
@@ -84,9 +83,7 @@ impl Lvs {
     pub(super) fn evaluate_files(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
         for check in 0..self.checks.len() {
             let number = |file| shared.tracking.file_number(file);
-            let change = self
-                .checks
-                .evaluate_file(check, cx.now, &self.conf, &number);
+            let change = self.checks.evaluate_file(cx, check, &self.conf, &number);
             if let Some(change) = change {
                 self.apply_check(cx, shared, change);
             }
@@ -124,15 +121,12 @@ impl Lvs {
             if core::mem::replace(suspended, suspend) == suspend {
                 continue;
             }
-            let name = &conf.name;
-            if suspend {
-                log::info!(
-                    target: "check",
-                    "Suspending healthcheckers for VS {name}: its address is not on this host"
-                );
-            } else {
-                log::info!(target: "check", "Activating healthcheckers for VS {name}");
-            }
+            let (verb, why) = match suspend {
+                true => ("Suspending", ": its address is not on this host"),
+                false => ("Activating", ""),
+            };
+            let text = format_args!("{verb} healthcheckers for VS {}{why}", conf.name);
+            messages::note_service(cx, conf, text);
             self.apply_suspension(cx, shared, service);
             self.set_check_timer(cx.now, shared);
             shared.set_children_timer();

@@ -1,4 +1,4 @@
-//! Log lines and e-mail texts about checks, servers and quorums: keepalived's, where it has them.
+//! Log lines, events and e-mail texts about checks, servers and quorums: keepalived's, where it has them.
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -6,12 +6,13 @@ use std::io;
 
 use crate::check::schedule::ResultEffect;
 use crate::config::model::lvs::{Check, CheckKind, RealServer, VirtualServer};
+use crate::engine::cx::Cx;
+use crate::engine::events::{EventKind, Object};
 use crate::engine::log_limit::LogLimit;
 use crate::engine::lvs::notify::{Cause, RemovalReason, server_name};
 use crate::engine::system::error_text;
-use crate::log;
+use crate::log::{self, Level};
 use crate::lvs::state::{Change, VirtualServerState, threshold};
-use crate::types::Instant;
 use crate::types::ipvs::ServerName;
 
 /// A check with its servers; displayed as in keepalived's log.
@@ -86,10 +87,10 @@ impl fmt::Display for CheckConf<'_> {
     }
 }
 
-/// Logs the result of a check.
-pub(super) fn log_result(
+/// Reports the result of a check.
+pub(super) fn report_result(
+    cx: &Cx<'_>,
     log_limit: &mut LogLimit,
-    now: Instant,
     check: &CheckConf<'_>,
     effect: ResultEffect,
     result: &Result<i64, String>,
@@ -105,19 +106,20 @@ pub(super) fn log_result(
     };
     let vs = check.details();
     // A flapping server must not fill the disk.
-    let Some(suppressed) = log_limit.allow(now) else {
+    let Some(suppressed) = log_limit.allow(cx.now) else {
         return;
     };
     if suppressed > 0 {
         log::info!(target: "check", "{failure} {check}: {suppressed} more lines suppressed");
     }
-    match (effect, result) {
+    let (level, text) = match (effect, result) {
         (ResultEffect::Changed(_) | ResultEffect::Unchanged, Ok(_)) => {
-            log::info!(target: "check", "{before} {check} {success} {vs}");
+            (Level::Info, format!("{before} {check} {success} {vs}"))
         }
-        (ResultEffect::Changed(0), Err(_)) => {
-            log::warn!(target: "check", "{failure} {check} failed. {vs}: {why}");
-        }
+        (ResultEffect::Changed(0), Err(_)) => (
+            Level::Warn,
+            format!("{failure} {check} failed. {vs}: {why}"),
+        ),
         (ResultEffect::Changed(retries), Err(_)) => {
             // keepalived names the virtual server in this line alone.
             let ping = matches!(check.check.kind, CheckKind::Ping(_));
@@ -125,37 +127,79 @@ pub(super) fn log_result(
                 true => format!(" of {}", check.virtual_server.name),
                 false => String::new(),
             };
-            log::warn!(target: "check", "{failure} {check}{of} failed after {retries} retries. {vs}: {why}");
+            let text = format!("{failure} {check}{of} failed after {retries} retries. {vs}: {why}");
+            (Level::Warn, text)
         }
         (ResultEffect::Retry(retries), _) => {
             let (next, max) = (retries.saturating_add(1), check.check.retry);
-            log::info!(target: "check", "{before} {check} failed. {vs}: {why}; retry {next} of {max}");
+            let text = format!("{before} {check} failed. {vs}: {why}; retry {next} of {max}");
+            (Level::Info, text)
         }
-        (ResultEffect::Unchanged, Err(_)) => {
-            log::info!(target: "check", "{failure} {check} still fails. {vs}: {why}");
-        }
-    }
+        (ResultEffect::Unchanged, Err(_)) => (
+            Level::Info,
+            format!("{failure} {check} still fails. {vs}: {why}"),
+        ),
+    };
+    note_check(cx, level, check, format_args!("{text}"));
 }
 
-/// Logs why a check could not run.
-pub(super) fn log_postponed(
+/// Reports why a check could not run.
+pub(super) fn report_postponed(
+    cx: &Cx<'_>,
     log_limit: &mut LogLimit,
-    now: Instant,
     check: &CheckConf<'_>,
     error: &io::Error,
 ) {
     let (_, _, failure) = check.phrases();
     let (error, vs) = (error_text(error), check.details());
-    if log_limit.allow(now).is_some() {
-        log::warn!(
-            target: "check",
-            "{failure} {check} cannot run: {error}; retrying at the next interval, the server of {vs} keeps its state"
+    if log_limit.allow(cx.now).is_some() {
+        note_check(
+            cx,
+            Level::Warn,
+            check,
+            format_args!(
+                "{failure} {check} cannot run: {error}; retrying at the next interval, the server of {vs} keeps its \
+                 state"
+            ),
         );
     }
 }
 
-/// Logs a change in keepalived's words.
-pub(super) fn log_change(conf: &VirtualServer, state: &VirtualServerState, change: Change) {
+fn note_check(cx: &Cx<'_>, level: Level, check: &CheckConf<'_>, text: fmt::Arguments<'_>) {
+    let (name, of) = (check.server_name().to_string(), &check.virtual_server.name);
+    cx.note(
+        level,
+        EventKind::Check,
+        Object::real_server(&name, of),
+        text,
+    );
+}
+
+/// Reports a change of a server.
+pub(super) fn note_server(
+    cx: &Cx<'_>,
+    server: ServerName,
+    conf: &VirtualServer,
+    text: fmt::Arguments<'_>,
+) {
+    let name = server.to_string();
+    let object = Object::real_server(&name, &conf.name);
+    cx.note(Level::Info, EventKind::Server, object, text);
+}
+
+/// Reports a change of a virtual server.
+pub(super) fn note_service(cx: &Cx<'_>, conf: &VirtualServer, text: fmt::Arguments<'_>) {
+    let object = Object::virtual_server(&conf.name);
+    cx.note(Level::Info, EventKind::Quorum, object, text);
+}
+
+/// Reports a change in keepalived's words.
+pub(super) fn report_change(
+    cx: &Cx<'_>,
+    conf: &VirtualServer,
+    state: &VirtualServerState,
+    change: Change,
+) {
     let name = &conf.name;
     match change {
         Change::Weight { server, from, to } => {
@@ -163,10 +207,10 @@ pub(super) fn log_change(conf: &VirtualServer, state: &VirtualServerState, chang
             let activity = if up { "active" } else { "inactive" };
             if let Some(server) = conf.real_servers.get(server) {
                 let server = server_name(conf, server);
-                log::info!(
-                    target: "check",
+                let text = format_args!(
                     "Changing weight from {from} to {to} for {activity} service {server} of VS {name}"
                 );
+                note_server(cx, server, conf, text);
             }
         }
         Change::Server { server, up, .. } => {
@@ -180,17 +224,18 @@ pub(super) fn log_change(conf: &VirtualServer, state: &VirtualServerState, chang
                 (true, true) => ("Enabling", "of"),
                 (false, true) => ("Disabling", "of"),
             };
-            log::info!(target: "check", "{verb} service {server} {preposition} VS {name}");
+            let text = format_args!("{verb} service {server} {preposition} VS {name}");
+            note_server(cx, server, conf, text);
         }
         Change::Quorum { up, first, weight } => {
             let text = quorum_text(conf, up, first && !up, weight);
-            log::info!(target: "check", "{text} for VS {name}");
+            note_service(cx, conf, format_args!("{text} for VS {name}"));
         }
-        Change::SorryServer(active) => log_sorry_server(conf, active),
+        Change::SorryServer(active) => report_sorry_server(cx, conf, active),
     }
 }
 
-fn log_sorry_server(conf: &VirtualServer, active: bool) {
+fn report_sorry_server(cx: &Cx<'_>, conf: &VirtualServer, active: bool) {
     let name = &conf.name;
     let servers = match active {
         true => "Removing alive servers from",
@@ -208,7 +253,8 @@ fn log_sorry_server(conf: &VirtualServer, active: bool) {
             protocol: conf.protocol,
             port: sorry.port,
         };
-        log::info!(target: "check", "{verb} sorry server {sorry} {preposition} VS {name}");
+        let text = format_args!("{verb} sorry server {sorry} {preposition} VS {name}");
+        note_server(cx, sorry, conf, text);
     }
     log::info!(target: "check", "{servers} the pool for VS {name}");
 }

@@ -7,7 +7,6 @@ use crate::engine::lvs::CheckChange;
 use crate::engine::lvs::checks::{Checks, Method, OVERDUE, Phase, lookup};
 use crate::engine::notify::children::{ChildCommand, Children, Owner};
 use crate::engine::system::{Ended, Exit};
-use crate::types::Instant;
 
 /// A product of number and weight at or below this exceeds every weight: the server is down.
 const MIN_PRODUCT: i64 = -(i32::MAX as i64);
@@ -47,7 +46,7 @@ impl Checks {
             Ok(()) => run.phase = Phase::Running { overdue: false },
             Err(error) => {
                 self.children.of(run.child_kind).release();
-                self.postpone(index, cx.now, conf, &error);
+                self.postpone(cx, index, conf, &error);
             }
         }
     }
@@ -93,14 +92,14 @@ impl Checks {
             | Exit::NotConfined(_)
             | Exit::Exposed => Err(how.to_string()),
         };
-        self.record(index, cx.now, conf, result)
+        self.record(cx, index, conf, result)
     }
 
     /// The child process of a check has exceeded its time limit and was sent SIGTERM.
     pub(crate) fn child_overdue(
         &mut self,
+        cx: &Cx<'_>,
         index: usize,
-        now: Instant,
         conf: &Lvs,
     ) -> Option<CheckChange> {
         let run = self.runs.get_mut(index)?;
@@ -115,14 +114,14 @@ impl Checks {
             }
             Some(_) | None => OVERDUE.into(),
         };
-        self.record(index, now, conf, Err(why))
+        self.record(cx, index, conf, Err(why))
     }
 
     /// Evaluates the number in the file, if the check is a `FILE_CHECK`.
     pub(crate) fn evaluate_file(
         &mut self,
+        cx: &Cx<'_>,
         index: usize,
-        now: Instant,
         conf: &Lvs,
         number: &dyn Fn(usize) -> i32,
     ) -> Option<CheckChange> {
@@ -142,8 +141,8 @@ impl Checks {
         let number = number(file);
         let result = effect(number, weight, reverse);
         self.record(
+            cx,
             index,
-            now,
             conf,
             result.ok_or_else(|| format!("the file contains {number}")),
         )

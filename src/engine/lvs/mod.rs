@@ -239,7 +239,7 @@ impl VirtualServices for Lvs {
     }
 
     fn check_child_overdue(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, check: usize) {
-        let change = self.checks.child_overdue(check, cx.now, &self.conf);
+        let change = self.checks.child_overdue(cx, check, &self.conf);
         self.finish_check(cx, shared, change);
     }
 

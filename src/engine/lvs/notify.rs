@@ -8,7 +8,6 @@ use crate::engine::cx::Cx;
 use crate::engine::lvs::{Lvs, messages};
 use crate::engine::notify::notifier::ServerNotification;
 use crate::engine::shared::Shared;
-use crate::log;
 use crate::lvs::state::{Change, Removal};
 use crate::notify::mail::Email;
 use crate::notify::queue::ScriptRun;
@@ -58,7 +57,7 @@ pub(super) fn server_name(service: &VirtualServer, server: &RealServer) -> Serve
 }
 
 impl Lvs {
-    /// Logs the changes of a virtual server and notifies of them.
+    /// Reports the changes of a virtual server and notifies of them.
     pub(super) fn notify_changes(
         &self,
         cx: &mut Cx<'_>,
@@ -71,7 +70,7 @@ impl Lvs {
             return;
         };
         for change in changes {
-            messages::log_change(conf, state, *change);
+            messages::report_change(cx, conf, state, *change);
             match *change {
                 Change::Weight { .. } | Change::SorryServer(_) => {}
                 Change::Server { server, up, check } => {
@@ -115,13 +114,14 @@ impl Lvs {
                     return;
                 };
                 let server_name = server_name(conf, server);
-                log::info!(target: "check", "{verb} service {server_name} from VS {name}");
+                let text = format_args!("{verb} service {server_name} from VS {name}");
+                messages::note_server(cx, server_name, conf, text);
                 if notify {
                     notify_server(cx, shared, conf, server, false, cause);
                 }
             }
             Removal::VirtualServer { .. } => {
-                log::info!(target: "check", "{verb} {virtual_server} {name}");
+                messages::note_service(cx, conf, format_args!("{verb} {virtual_server} {name}"));
                 if notify {
                     let body = messages::cause_email_body(cause).into();
                     notify_quorum(cx, shared, conf, false, cause, body);

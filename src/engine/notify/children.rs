@@ -229,7 +229,7 @@ impl Child {
 impl Engine {
     /// A child has ended.
     pub fn child_ended(&mut self, now: Instant, pid: Pid, how: Exit, system: &mut dyn System) {
-        let cx = &mut Cx::new(now, system);
+        let cx = &mut Cx::new(now, system, &self.shared.events);
         match self.shared.children.ended(cx, pid) {
             Some(Owner::Script(index)) => self.script_ended(cx, index, how),
             Some(owner @ (Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail)) => {

@@ -1,14 +1,16 @@
 //! The FIFOs of `notify_fifo`, `vrrp_notify_fifo` and `lvs_notify_fifo`, and the scripts that read
 //! them.
 
+use core::fmt::Arguments;
 use core::mem;
 use std::io;
 
 use crate::config::model::Fifo;
 use crate::engine::cx::Cx;
+use crate::engine::events::{EventKind, Object};
 use crate::engine::notify::children::{ChildCommand, Children, Owner};
 use crate::engine::system::{Exit, error_text};
-use crate::log;
+use crate::log::Level;
 
 /// Keyword of each FIFO. An index of a FIFO is one into this list.
 const KEYWORDS: [&str; 3] = ["notify_fifo", "vrrp_notify_fifo", "lvs_notify_fifo"];
@@ -137,12 +139,16 @@ impl Fifos {
     }
 
     /// The script that reads a FIFO has ended.
-    pub(crate) fn script_ended(&mut self, index: usize, how: Exit) {
+    pub(crate) fn script_ended(&mut self, cx: &Cx<'_>, index: usize, how: Exit) {
         let keyword = KEYWORDS.get(index).unwrap_or(&"");
         let pipe = self.0.get(index).and_then(Option::as_ref);
         let script = pipe.and_then(|pipe| pipe.conf.script.as_ref());
         if let Some(program) = script.and_then(|script| script.argv.first()) {
-            log::warn!(target: "script", "{keyword}_script {program} {how}; it is not started again");
+            note(
+                cx,
+                Level::Warn,
+                format_args!("{keyword}_script {program} {how}; it is not started again"),
+            );
         }
     }
 
@@ -173,8 +179,9 @@ impl Pipe {
             return;
         };
         if !self.open {
-            log::warn!(target: "script", "{keyword}_script is not started; reload when the FIFO can be used");
-            return;
+            let text =
+                format_args!("{keyword}_script is not started; reload when the FIFO can be used");
+            return note(cx, Level::Warn, text);
         }
         let command = ChildCommand {
             command: script,
@@ -183,7 +190,11 @@ impl Pipe {
         if let Err(error) = children.run(cx, Owner::Fifo(index), command, None) {
             let program = script.argv.first().map_or("", String::as_str);
             let error = error_text(&error);
-            log::error!(target: "script", "cannot start {keyword}_script {program}: {error}");
+            note(
+                cx,
+                Level::Error,
+                format_args!("cannot start {keyword}_script {program}: {error}"),
+            );
         }
     }
 
@@ -193,7 +204,7 @@ impl Pipe {
         }
         match cx.system.fifo_open(&self.conf) {
             Ok(()) => self.open = true,
-            Err(error) => self.failed(keyword, &error_text(&error)),
+            Err(error) => self.failed(cx, keyword, &error_text(&error)),
         }
     }
 
@@ -203,34 +214,43 @@ impl Pipe {
             return;
         }
         match cx.system.fifo_write(&self.conf.path, line) {
-            Ok(()) => self.succeeded(keyword),
+            Ok(()) => self.succeeded(cx, keyword),
             Err(error) => {
                 self.lost = self.lost.saturating_add(1);
                 self.written = 0;
                 if error.kind() == io::ErrorKind::WouldBlock {
-                    self.failed(keyword, "full because nothing reads it; dropping lines");
+                    self.failed(cx, keyword, "full because nothing reads it; dropping lines");
                 } else {
-                    self.failed(keyword, &error_text(&error));
+                    self.failed(cx, keyword, &error_text(&error));
                 }
             }
         }
     }
 
-    fn succeeded(&mut self, keyword: &str) {
+    fn succeeded(&mut self, cx: &Cx<'_>, keyword: &str) {
         self.written = self.written.saturating_add(1);
         if self.failure.is_some() && self.written >= RECOVERED_AFTER {
             self.failure = None;
             let lost = mem::take(&mut self.lost);
             let path = &self.conf.path;
-            log::info!(target: "script", "{keyword} {path} works again; {lost} lines were lost");
+            note(
+                cx,
+                Level::Info,
+                format_args!("{keyword} {path} works again; {lost} lines were lost"),
+            );
         }
     }
 
     /// Logs a failure when its reason is new.
-    fn failed(&mut self, keyword: &str, why: &str) {
+    fn failed(&mut self, cx: &Cx<'_>, keyword: &str, why: &str) {
         if self.failure.as_deref() != Some(why) {
-            log::warn!(target: "script", "{keyword} {}: {why}", self.conf.path);
+            let path = &self.conf.path;
+            note(cx, Level::Warn, format_args!("{keyword} {path}: {why}"));
             self.failure = Some(why.to_owned());
         }
     }
+}
+
+fn note(cx: &Cx<'_>, level: Level, text: Arguments<'_>) {
+    cx.note(level, EventKind::Fifo, Object::DAEMON, text);
 }

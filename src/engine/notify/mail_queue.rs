@@ -1,15 +1,17 @@
 //! Mail to be sent: a queue of limited length; one child process sends one mail at a time, in
 //! order. In a build without mail the queue stays empty, because [`Global::smtp`] is `None`.
 
+use core::fmt::Arguments;
 use core::mem;
 use std::collections::VecDeque;
 
 use crate::config::model::{Global, SmtpSettings};
 use crate::engine::cx::Cx;
+use crate::engine::events::{EventKind, Object};
 use crate::engine::notify::children::{Children, Owner};
 use crate::engine::notify::notifier::Notification;
 use crate::engine::system::{Exit, Pid, error_text};
-use crate::log;
+use crate::log::{self, Level};
 use crate::notify::NotifyEvent;
 use crate::notify::mail::{self, Email};
 use crate::types::Instant;
@@ -100,6 +102,7 @@ impl MailQueue {
                 self.sending = Some(email.subject);
             }
             Err(error) => self.failed(
+                &|level, text| note(cx, level, text),
                 format!("cannot start the sender: {}", error_text(&error)),
                 &email.subject,
             ),
@@ -110,11 +113,11 @@ impl MailQueue {
     pub(crate) fn ended(&mut self, cx: &mut Cx<'_>, child: Pid, how: Exit) {
         if let Some(sender) = cx.system.mail() {
             let result = sender.delivery_result(child);
-            self.handle_result(how, result);
+            self.handle_result(&|level, text| note(cx, level, text), how, result);
         }
     }
 
-    fn handle_result(&mut self, how: Exit, result: Option<String>) {
+    fn handle_result(&mut self, report: &Report<'_>, how: Exit, result: Option<String>) {
         let Some(subject) = self.sending.take() else {
             return;
         };
@@ -123,27 +126,40 @@ impl MailQueue {
                 let to = recipients.unwrap_or_default();
                 log::debug!(target: "mail", "SMTP alert successfully sent. `{subject}` to {to}");
                 if self.failure.take().is_some() {
-                    log::info!(target: "mail", "mails are delivered again");
+                    report(Level::Info, format_args!("mails are delivered again"));
                 }
             }
-            (false, Some(why)) => self.failed(why, &subject),
-            (false, None) => self.failed(exit_text(how), &subject),
+            (false, Some(why)) => self.failed(report, why, &subject),
+            (false, None) => self.failed(report, exit_text(how), &subject),
         }
         if self.dropped > 0 && self.waiting.is_empty() {
             let dropped = mem::take(&mut self.dropped);
-            log::warn!(target: "mail", "mail queue full; dropped {dropped}");
+            report(
+                Level::Warn,
+                format_args!("mail queue full; dropped {dropped}"),
+            );
         }
     }
 
     /// Logs a failure as a warning if its reason is new.
-    fn failed(&mut self, why: String, subject: &str) {
+    fn failed(&mut self, report: &Report<'_>, why: String, subject: &str) {
         if self.failure.as_ref() == Some(&why) {
             log::debug!(target: "mail", "mail `{subject}` not delivered either: {why}");
         } else {
-            log::warn!(target: "mail", "mail `{subject}` not delivered: {why}");
+            report(
+                Level::Warn,
+                format_args!("mail `{subject}` not delivered: {why}"),
+            );
             self.failure = Some(why);
         }
     }
+}
+
+/// Reports what happens to mails.
+type Report<'a> = dyn Fn(Level, Arguments<'_>) + 'a;
+
+fn note(cx: &Cx<'_>, level: Level, text: Arguments<'_>) {
+    cx.note(level, EventKind::Mail, Object::DAEMON, text);
 }
 
 /// The failure of a sender that reported nothing.
@@ -196,7 +212,7 @@ mod tests {
             (Exit::Code(0), Some("2 recipients"), None),
         ] {
             queue.sending = Some("x".into());
-            queue.handle_result(how, result.map(str::to_owned));
+            queue.handle_result(&|_, _| (), how, result.map(str::to_owned));
             assert_eq!(queue.failure.as_deref(), failure);
         }
     }

@@ -8,11 +8,13 @@
 //! Only the FIFO line is written while the transition is handled. Processes are started later, a
 //! few at a time, so that adverts stay punctual when hundreds of instances change together.
 
+use core::fmt::Display;
 use core::time::Duration;
 
 use crate::config::model::{Command, Fifo, Global, Notify};
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
+use crate::engine::events::{EventKind, Object};
 use crate::engine::instance::router::Router;
 use crate::engine::notify::children::{ChildCommand, Children, GRACE, Owner};
 use crate::engine::notify::fifo::{About, Fifos};
@@ -20,7 +22,7 @@ use crate::engine::notify::mail_queue::MailQueue;
 use crate::engine::shared::Shared;
 use crate::engine::sync_group::Group;
 use crate::engine::system::{Exit, Pid, System, error_text};
-use crate::log;
+use crate::log::{self, Level};
 #[cfg(feature = "lvs")]
 use crate::notify::mail::Email;
 use crate::notify::queue::{Queue, QueueId, RunningScript, SUPERSEDED_LIMIT, ScriptRun};
@@ -89,7 +91,7 @@ impl Notifier {
             notification.event = NotifyEvent::Fault;
         }
         let event = notification.event;
-        self.enqueue(cx.now, kind, name, event, runs(&notification));
+        self.enqueue(cx, kind, name, event, runs(&notification));
         if !self.fifos.is_empty() {
             let line = lines::fifo_line(kind, name, event, priority);
             self.fifos.write(cx, About::Vrrp, &line);
@@ -99,17 +101,19 @@ impl Notifier {
 
     fn enqueue(
         &mut self,
-        now: Instant,
+        cx: &Cx<'_>,
         kind: ObjectKind,
         name: &str,
         event: NotifyEvent,
         runs: Vec<ScriptRun>,
     ) {
-        let skipped = self.queue.add(now, kind, name, event, runs);
+        let skipped = self.queue.add(cx.now, kind, name, event, runs);
         if skipped > 0 {
-            log::warn!(
-                target: "script",
-                "({name}) notify scripts cannot keep up; skipped {skipped} outdated runs"
+            cx.note(
+                Level::Warn,
+                EventKind::Notify,
+                Object::notified(kind, name),
+                format_args!("notify scripts cannot keep up; skipped {skipped} outdated runs"),
             );
         }
     }
@@ -118,7 +122,7 @@ impl Notifier {
     #[cfg(feature = "lvs")]
     pub(crate) fn notify_server(&mut self, cx: &mut Cx<'_>, one: ServerNotification<'_>) {
         self.enqueue(
-            cx.now,
+            cx,
             one.kind,
             one.name,
             one.event,
@@ -139,15 +143,14 @@ impl Notifier {
             return;
         }
         while let Some((id, script)) = self.queue.overdue(cx.now) {
-            let RunningScript {
-                name,
-                keyword,
-                program,
-                terminated,
-                ..
-            } = script;
-            let why = terminated.unwrap_or_default();
-            log::warn!(target: "script", "({name}) {keyword} {program} terminated: {why}");
+            let why = script.terminated.unwrap_or_default();
+            report_script(
+                cx,
+                Level::Warn,
+                &script,
+                "",
+                &format_args!("terminated: {why}"),
+            );
             let grace = match self.exit_since {
                 Some(_) => EXIT_GRACE,
                 None => GRACE,
@@ -166,14 +169,8 @@ impl Notifier {
             if let Err(error) = children.run(cx, Owner::Notify(id), command, None)
                 && let Some(script) = self.queue.ended(id)
             {
-                let RunningScript {
-                    name,
-                    keyword,
-                    program,
-                    ..
-                } = script;
                 let error = error_text(&error);
-                log::error!(target: "script", "({name}) cannot start {keyword} {program}: {error}");
+                report_script(cx, Level::Error, &script, "cannot start ", &error);
             }
         }
         self.mail_queue.send(cx, global.smtp(), children);
@@ -189,29 +186,46 @@ impl Notifier {
     }
 
     /// A notify script has ended.
-    fn script_ended(&mut self, id: QueueId, how: Exit) {
-        let Some(RunningScript {
-            name,
-            keyword,
-            program,
-            terminated,
-            ..
-        }) = self.queue.ended(id)
-        else {
+    fn script_ended(&mut self, cx: &Cx<'_>, id: QueueId, how: Exit) {
+        let Some(script) = self.queue.ended(id) else {
             return;
         };
-        if terminated.is_some() {
-            // That has been logged.
+        if script.terminated.is_some() {
+            // That has been reported.
         } else if how.is_success() {
+            let RunningScript {
+                name,
+                keyword,
+                program,
+                ..
+            } = script;
             log::debug!(target: "script", "({name}) {keyword} {program} succeeded");
         } else {
-            log::warn!(target: "script", "({name}) {keyword} {program} {how}");
+            report_script(cx, Level::Warn, &script, "", &how);
         }
     }
 
     fn has_readers(&self, children: &Children) -> bool {
         (0..self.fifos.len()).any(|nth| children.has(Owner::Fifo(nth)))
     }
+}
+
+/// Reports what is wrong with a notify script: `before`, its keyword and program, and `what`.
+fn report_script(
+    cx: &Cx<'_>,
+    level: Level,
+    script: &RunningScript,
+    before: &str,
+    what: &dyn Display,
+) {
+    let (keyword, program) = (script.keyword, &script.program);
+    let colon = if before.is_empty() { "" } else { ":" };
+    cx.note(
+        level,
+        EventKind::Notify,
+        Object::notified(script.kind, &script.name),
+        format_args!("{before}{keyword} {program}{colon} {what}"),
+    );
 }
 
 /// The scripts to run for an event, in order.
@@ -363,8 +377,8 @@ impl Shared {
     /// A notify script, FIFO reader or mail sender has ended.
     pub(crate) fn notify_ended(&mut self, cx: &mut Cx<'_>, owner: Owner, pid: Pid, how: Exit) {
         match owner {
-            Owner::Notify(id) => self.notifier.script_ended(id, how),
-            Owner::Fifo(nth) => self.notifier.fifos.script_ended(nth, how),
+            Owner::Notify(id) => self.notifier.script_ended(cx, id, how),
+            Owner::Fifo(nth) => self.notifier.fifos.script_ended(cx, nth, how),
             Owner::Mail => self.notifier.mail_queue.ended(cx, pid, how),
             Owner::Script(_) | Owner::Check(_) | Owner::None => {}
         }
@@ -412,7 +426,7 @@ impl Engine {
         now: Instant,
         system: &mut dyn System,
     ) -> Option<Instant> {
-        let cx = &mut Cx::new(now, system);
+        let cx = &mut Cx::new(now, system, &self.shared.events);
         let notifier = &mut self.shared.notifier;
         let first = notifier.exit_since.is_none();
         let since = *notifier.exit_since.get_or_insert(now);

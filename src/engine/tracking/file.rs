@@ -6,10 +6,11 @@ use std::io;
 use crate::config::model::{InitFile, TrackFile};
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
+use crate::engine::events::{EventKind, Object};
 use crate::engine::log_limit::LogLimit;
 use crate::engine::system::error_text;
 use crate::engine::timers::TimerKey;
-use crate::log;
+use crate::log::{self, Level};
 use crate::types::Instant;
 use crate::vrrp::track::file::parse;
 
@@ -115,7 +116,15 @@ impl Files {
             }
             if let Err(error) = cx.system.write_file(path, format!("{value}\n").as_bytes()) {
                 let name = &file.conf.name;
-                log::warn!(target: "vrrp", "track_file {name}: cannot write {path}: {}", error_text(&error));
+                cx.note(
+                    Level::Warn,
+                    EventKind::File,
+                    Object::file(name),
+                    format_args!(
+                        "track_file {name}: cannot write {path}: {}",
+                        error_text(&error)
+                    ),
+                );
             }
         }
     }
@@ -125,22 +134,25 @@ impl File {
     /// Reads the file. Returns whether its number has changed.
     fn refresh(&mut self, cx: &mut Cx<'_>) -> bool {
         let (name, path) = (&self.conf.name, &self.conf.path);
-        let fail = |why: &str| {
-            log::warn!(target: "vrrp", "track_file {name}: {path} {why}; counts as 0");
-            (0, true)
-        };
-        let (number, invalid) = match cx.system.read_file(path) {
+        let read = cx.system.read_file(path);
+        let (number, why) = match read {
             Ok(contents) => match parse(&contents) {
-                Some(number) => (number, false),
-                None if self.invalid => (0, true),
-                None => fail("holds no decimal number"),
+                Some(number) => (number, None),
+                None => (0, Some("holds no decimal number".to_owned())),
             },
             // A missing file counts as 0.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => (0, false),
-            Err(_) if self.invalid => (0, true),
-            Err(error) => fail(&format!("cannot be read: {}", error_text(&error))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (0, None),
+            Err(error) => (0, Some(format!("cannot be read: {}", error_text(&error)))),
         };
-        self.invalid = invalid;
+        let was_invalid = core::mem::replace(&mut self.invalid, why.is_some());
+        if let Some(why) = why.filter(|_| !was_invalid) {
+            cx.note(
+                Level::Warn,
+                EventKind::File,
+                Object::file(name),
+                format_args!("track_file {name}: {path} {why}; counts as 0"),
+            );
+        }
         let old = core::mem::replace(&mut self.number, number);
         let first = !core::mem::replace(&mut self.read, true);
         if old == number {
@@ -152,7 +164,12 @@ impl File {
                 (false, 0) => format!(", was {old}"),
                 (false, more) => format!(", was {old}; {more} changes suppressed"),
             };
-            log::info!(target: "vrrp", "track_file {name} is {number}{before}");
+            cx.note(
+                Level::Info,
+                EventKind::File,
+                Object::file(name),
+                format_args!("track_file {name} is {number}{before}"),
+            );
         }
         true
     }

@@ -239,7 +239,7 @@ impl Engine {
 
     /// Watched files have changed.
     pub fn files_changed(&mut self, now: Instant, system: &mut dyn System) {
-        let cx = &mut Cx::new(now, system);
+        let cx = &mut Cx::new(now, system, &self.shared.events);
         let files = &mut self.shared.tracking.files;
         if files.postpone(now) {
             let next = files.next_deadline();

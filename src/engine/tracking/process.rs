@@ -7,11 +7,12 @@ use std::io;
 use crate::config::model::{ParamMatch, TrackProcess};
 use crate::ctl;
 use crate::engine::cx::Cx;
+use crate::engine::events::{EventKind, Object};
 use crate::engine::shared::Shared;
 use crate::engine::slice::Slice;
 use crate::engine::system::{ProcessFields, Scan, error_text};
 use crate::engine::timers::TimerKey;
-use crate::log;
+use crate::log::{self, Level};
 use crate::types::Instant;
 use crate::vrrp::track::process::{Params, Quorum};
 
@@ -246,24 +247,33 @@ impl Processes {
                 continue;
             }
             changed = true;
-            let (name, process, found) = (&one.conf.name, &one.conf.process, one.found);
-            match one.quorum.verdict() {
-                Some(true) => log::info!(
-                    target: "vrrp",
-                    "track_process {name}: quorum gained, {found} of {process} run"
-                ),
-                Some(false) | None => log::warn!(
-                    target: "vrrp",
-                    "track_process {name}: quorum lost, {found} of {process} run, {} needed{}",
-                    one.conf.quorum,
-                    one.conf
-                        .quorum_max
-                        .map_or(String::new(), |most| format!(", {most} at most"))
-                ),
-            }
+            report_quorum(cx, one);
         }
         changed
     }
+}
+
+/// Reports that a process has gained or lost its quorum.
+fn report_quorum(cx: &Cx<'_>, one: &Process) {
+    let (name, process, found) = (&one.conf.name, &one.conf.process, one.found);
+    let (level, change, needed) = match one.quorum.verdict() {
+        Some(true) => (Level::Info, "gained", String::new()),
+        Some(false) | None => {
+            let most = one.conf.quorum_max;
+            let most = most.map_or(String::new(), |most| format!(", {most} at most"));
+            (
+                Level::Warn,
+                "lost",
+                format!(", {} needed{most}", one.conf.quorum),
+            )
+        }
+    };
+    cx.note(
+        level,
+        EventKind::Process,
+        Object::process(name),
+        format_args!("track_process {name}: quorum {change}, {found} of {process} run{needed}"),
+    );
 }
 
 #[cfg(test)]

@@ -10,12 +10,13 @@ use crate::config::model;
 use crate::ctl;
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
+use crate::engine::events::{EventKind, Object};
 use crate::engine::log_limit::LogLimit;
 use crate::engine::notify::children::{ChildCommand, Owner};
 use crate::engine::shared::Shared;
 use crate::engine::system::{Exit, errno_text};
 use crate::engine::timers::TimerKey;
-use crate::log;
+use crate::log::{self, Level};
 use crate::types::Instant;
 use crate::vrrp::track::script::{Params, Script};
 
@@ -137,46 +138,64 @@ impl TrackedScript {
         }
     }
 
-    /// Applies a result and logs what has changed. Returns whether the state of the script has.
-    fn apply(&mut self, now: Instant, outcome: Outcome) -> bool {
+    /// Applies a result and reports what has changed. Returns whether the state of the script has.
+    fn apply(&mut self, cx: &Cx<'_>, outcome: Outcome) -> bool {
         let known = self.machine.verdict().is_some();
         let differs = self.last.replace(outcome) != Some(outcome);
         let changed = self.machine.result(outcome.is_success());
         if differs && (known || outcome.is_abnormal()) {
-            self.log_result(now, outcome);
+            self.report_result(cx, outcome, changed);
         }
         let name = &self.conf.name;
-        if changed && self.machine.verdict() == Some(true) {
-            log::info!(target: "script", "VRRP_Script({name}) succeeded");
-        } else if changed {
-            log::warn!(target: "script", "VRRP_Script({name}) failed ({outcome})");
+        if changed {
+            let up = self.machine.verdict() == Some(true);
+            let (level, result) = match up {
+                true => (Level::Info, "succeeded".to_owned()),
+                false => (Level::Warn, format!("failed ({outcome})")),
+            };
+            cx.note(
+                level,
+                EventKind::Script,
+                Object::script(name),
+                format_args!("VRRP_Script({name}) {result}"),
+            );
         }
         changed
     }
 
-    /// Logs a result that differs from the one before.
-    fn log_result(&mut self, now: Instant, outcome: Outcome) {
-        let Some(suppressed) = self.changes.allow(now) else {
+    /// Reports a result that differs from the one before; only to the log if the state of the script
+    /// has changed, which is reported next.
+    fn report_result(&mut self, cx: &Cx<'_>, outcome: Outcome, changed: bool) {
+        let Some(suppressed) = self.changes.allow(cx.now) else {
             return;
         };
         let name = &self.conf.name;
         if suppressed > 0 {
             log::info!(target: "script", "Script `{name}`: {suppressed} changes suppressed");
         }
-        match outcome {
-            Outcome::Ended(Exit::Code(code)) => {
-                log::info!(target: "script", "Script `{name}` now returning {code}");
+        let (level, result) = match outcome {
+            Outcome::Ended(Exit::Code(code)) => (Level::Info, format!(" now returning {code}")),
+            Outcome::TimedOut => {
+                let limit = self.conf.timeout.as_millis();
+                let text =
+                    format!(" exceeded its time limit of {limit} ms; terminated, counts as failed");
+                (Level::Warn, text)
             }
-            Outcome::TimedOut => log::warn!(
-                target: "script",
-                "Script `{name}` exceeded its time limit of {} ms; terminated, counts as failed",
-                self.conf.timeout.as_millis()
-            ),
             Outcome::Ended(_) | Outcome::NotStarted(_) => {
                 let program = self.conf.command.argv.first();
                 let program = program.map_or("", String::as_str);
-                log::warn!(target: "script", "Script `{name}` ({program}) {outcome}");
+                (Level::Warn, format!(" ({program}) {outcome}"))
             }
+        };
+        if changed {
+            log::log!(target: "script", level, "Script `{name}`{result}");
+        } else {
+            cx.note(
+                level,
+                EventKind::Script,
+                Object::script(name),
+                format_args!("Script `{name}`{result}"),
+            );
         }
     }
 }
@@ -190,7 +209,7 @@ impl Engine {
         run.machine.run_ended();
         // A run that exceeded its time limit has failed already.
         let overdue = core::mem::take(&mut run.overdue);
-        if !overdue && run.apply(cx.now, Outcome::Ended(how)) {
+        if !overdue && run.apply(cx, Outcome::Ended(how)) {
             self.shared.dirty = true;
             self.refresh_if_dirty(cx);
         }
@@ -202,7 +221,7 @@ impl Engine {
             return;
         };
         run.overdue = true;
-        if run.apply(cx.now, Outcome::TimedOut) {
+        if run.apply(cx, Outcome::TimedOut) {
             self.shared.dirty = true;
             self.refresh_if_dirty(cx);
         }
@@ -229,7 +248,7 @@ impl Shared {
             if let Err(error) = started {
                 run.machine.run_ended();
                 let outcome = Outcome::NotStarted(error.raw_os_error());
-                self.dirty |= run.apply(cx.now, outcome);
+                self.dirty |= run.apply(cx, outcome);
             }
             self.set_children_timer();
         }

@@ -19,10 +19,12 @@ mod sync_daemon;
 mod table;
 mod timeouts;
 
+use core::fmt::Arguments;
 use core::time::Duration;
 use std::io;
 
 use crate::engine::cx::Cx;
+use crate::engine::events::{EventKind, Object};
 use crate::engine::instance::router::Routers;
 use crate::engine::kernel::addresses::reason;
 use crate::engine::kernel::backoff::Backoff;
@@ -30,7 +32,7 @@ use crate::engine::lvs::Lvs;
 use crate::engine::shared::Shared;
 use crate::engine::system::{System, error_text};
 use crate::engine::timers::TimerKey;
-use crate::log;
+use crate::log::{self, Level};
 use crate::lvs::desired::DesiredService;
 use crate::netlink::ipvs::{self, Message};
 use crate::netlink::{Ack, Batch};
@@ -273,9 +275,9 @@ impl Reconciler {
             outcome = self.attempt(cx);
         }
         match outcome {
-            Err(error) => self.fail(cx.now, &error),
+            Err(error) => self.fail(cx, &error),
             Ok(()) if self.table.is_busy() => self.continue_at = Some(cx.now.after(WORK_PAUSE)),
-            Ok(()) => self.finish_round(cx.now),
+            Ok(()) => self.finish_round(cx),
         }
     }
 
@@ -324,12 +326,12 @@ impl Reconciler {
     }
 
     /// A round is complete: logs what it found, and sets the time of the next.
-    fn finish_round(&mut self, now: Instant) {
+    fn finish_round(&mut self, cx: &Cx<'_>) {
         let (edits, first) = self.table.finish_round();
         let own_change = core::mem::take(&mut self.own_change);
-        self.schedule_resync(now);
+        self.schedule_resync(cx.now);
         if !own_change {
-            self.repairs = first.map_or(0, |first| self.log_repair(edits, &first));
+            self.repairs = first.map_or(0, |first| self.report_repair(cx, edits, &first));
         }
         let (mut refused, mut first) = (self.table.refused, self.table.first_refused.as_ref());
         for other in [&self.timeouts.refused, &self.sync.refused] {
@@ -339,62 +341,62 @@ impl Reconciler {
         match first {
             Some(first) if refused > 1 => {
                 let more = refused.saturating_sub(1);
-                self.fail_round(now, format!("IPVS: {first}; and {more} more refused"));
+                self.fail_round(cx, format!("IPVS: {first}; and {more} more refused"));
             }
-            Some(first) => self.fail_round(now, format!("IPVS: {first}")),
-            None => self.succeed(),
+            Some(first) => self.fail_round(cx, format!("IPVS: {first}")),
+            None => self.succeed(cx),
         }
     }
 
     // ---- results ----
 
-    fn succeed(&mut self) {
+    fn succeed(&mut self, cx: &Cx<'_>) {
         self.backoff.reset();
         let report = core::mem::take(&mut self.report);
         let (services, servers) = self.table.count();
         if (self.last_error.take().is_some() || report) && services > 0 {
-            log::info!(
-                target: "lvs",
+            let text = format_args!(
                 "IPVS table complete: {services} virtual services, {servers} real servers"
             );
+            note(cx, Level::Info, text);
         }
     }
 
-    /// A round failed. Logs a new error, and retries with increasing delay.
-    fn fail_round(&mut self, now: Instant, error: String) {
+    /// A round failed. Reports a new error, and retries with increasing delay.
+    fn fail_round(&mut self, cx: &Cx<'_>, error: String) {
         self.report = false;
         // The retry compares the tables too. There is no comparison before it, because each request
         // for a scheduler that is missing may make the kernel wait for modprobe.
         self.resync_at = None;
         if self.last_error.as_ref() != Some(&error) {
-            log::error!(target: "lvs", "{error}");
+            note(cx, Level::Error, format_args!("{error}"));
             self.last_error = Some(error);
         }
-        self.backoff.fail(now);
+        self.backoff.fail(cx.now);
     }
 
-    /// A comparison repaired changes by others. Logged for the first, second, fourth … time in a
+    /// A comparison repaired changes by others. Reported for the first, second, fourth … time in a
     /// row.
-    fn log_repair(&self, edits: usize, first: &str) -> u32 {
+    fn report_repair(&self, cx: &Cx<'_>, edits: usize, first: &str) -> u32 {
         let times = self.repairs.saturating_add(1);
         if times.is_power_of_two() {
-            log::warn!(
-                target: "lvs",
-                "IPVS table changed externally; repaired{}: {first}, {edits} changes in all",
-                if times > 1 { " (recurring)" } else { "" }
+            let recurring = if times > 1 { " (recurring)" } else { "" };
+            let text = format_args!(
+                "IPVS table changed externally; repaired{recurring}: {first}, {edits} changes in all"
             );
+            note(cx, Level::Warn, text);
         }
         times
     }
 
     /// IPVS cannot be reached.
-    fn fail(&mut self, now: Instant, error: &io::Error) {
+    fn fail(&mut self, cx: &Cx<'_>, error: &io::Error) {
         self.table.abort();
         let kind = error.kind();
         if kind == io::ErrorKind::NotFound
             && let Some(wait) = self.module.wait_for_loading()
         {
-            self.backoff.schedule(now.after(wait));
+            self.backoff.schedule(cx.now.after(wait));
             return;
         }
         let text = if kind == io::ErrorKind::NotFound {
@@ -410,7 +412,7 @@ impl Reconciler {
         } else {
             format!("IPVS: request failed: {}", error_text(error))
         };
-        self.fail_round(now, text);
+        self.fail_round(cx, text);
     }
 
     // ---- end and statistics ----
@@ -424,7 +426,12 @@ impl Reconciler {
             return;
         }
         if let Err(error) = self.clear(cx, scope) {
-            log::warn!(target: "lvs", "IPVS table not cleaned up: {}", error_text(&error));
+            let error = error_text(&error);
+            note(
+                cx,
+                Level::Warn,
+                format_args!("IPVS table not cleaned up: {error}"),
+            );
         }
     }
 
@@ -493,4 +500,9 @@ impl Reconciler {
         }
         stats
     }
+}
+
+/// Reports what happens to the kernel's table.
+fn note(cx: &Cx<'_>, level: Level, text: Arguments<'_>) {
+    cx.note(level, EventKind::Ipvs, Object::DAEMON, text);
 }
