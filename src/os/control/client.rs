@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LONG_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a restart in place may take until the new program listens.
 const RESTART: Duration = Duration::from_secs(10);
+/// How long a daemon may be without its socket.
+const MOMENT: Duration = Duration::from_millis(500);
 /// Between two attempts to connect, and of `--watch`.
 const PAUSE: Duration = Duration::from_millis(20);
 const WATCH: Duration = Duration::from_secs(1);
@@ -221,15 +223,20 @@ impl Address {
     }
 
     fn connect(&self) -> Result<UnixStream, Failure> {
-        let deadline = Instant::now() + RESTART;
+        let begin = Instant::now();
         loop {
             let error = match UnixStream::connect(&self.socket) {
                 Ok(stream) => return Ok(stream),
                 Err(error) => error,
             };
-            // During a restart in place, nobody listens for a moment.
-            let refused = error.kind() == io::ErrorKind::ConnectionRefused;
-            if refused && self.daemon().is_some() && Instant::now() < deadline {
+            // During a restart in place, nobody listens for a moment. There is no socket for a moment
+            // after the start and before the end.
+            let patience = match error.kind() {
+                io::ErrorKind::ConnectionRefused => RESTART,
+                io::ErrorKind::NotFound => MOMENT,
+                _ => Duration::ZERO,
+            };
+            if begin.elapsed() < patience && self.daemon().is_some() {
                 thread::sleep(PAUSE);
                 continue;
             }
@@ -244,7 +251,7 @@ impl Address {
                 "permission denied for {path}: run this as root, or give a group access with `control_socket PATH USER GROUP`"
             ),
             (io::ErrorKind::NotFound, Some(pid)) => format!(
-                "vrrpd (process {pid}) has no socket {path}; if `control_socket` names another, write --socket PATH"
+                "process {pid} has no socket {path}; if `control_socket` names another, write --socket PATH"
             ),
             (io::ErrorKind::NotFound, None) => {
                 format!("not running (there is no {path}; --socket PATH asks another copy)")

@@ -145,8 +145,11 @@ fn launch(
         .process_group(0);
     let started = now();
     let child = node.spawn(&mut cmd);
+    // Another program may start it.
+    let program = words.iter().find(|word| word.contains("vrrpd"));
     Running {
         child,
+        program: program.unwrap_or(&words[0]).clone(),
         log,
         pid_file,
         conf_file,
@@ -154,10 +157,19 @@ fn launch(
     }
 }
 
+/// What a command printed, and its exit code.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answer {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
 /// A running daemon, killed when dropped.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
+    program: String,
     log: PathBuf,
     /// Its pid file.
     pub pid_file: PathBuf,
@@ -215,6 +227,26 @@ impl Running {
             ["Reload complete", "reload refused"].map(|end| log.contains(end)) != [false; 2]
         });
         at
+    }
+
+    /// Runs a command of the program for this daemon, such as `status -q`.
+    #[must_use]
+    pub fn ask(&self, words: &[&str]) -> Answer {
+        let mut command = Command::new(&self.program);
+        command.args(words).arg("-p").arg(&self.pid_file);
+        let output = command.stdin(Stdio::null()).output().expect("the program");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Answer {
+            code: output.status.code(),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
+    }
+
+    /// Path of its control socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.pid_file.with_extension("sock")
     }
 
     /// Sends a signal to the process that was started; returns the time just before.

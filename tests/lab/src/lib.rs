@@ -35,7 +35,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use capture::Capture;
 pub use conf::{Conf, Inst};
-pub use daemon::{Daemon, Running};
+pub use daemon::{Answer, Daemon, Running};
 pub use frame::{Advert, Frame, Kind};
 pub use net::{Lab, Node};
 

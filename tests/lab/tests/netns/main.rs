@@ -4,6 +4,7 @@ mod adopt;
 mod auth;
 mod checks;
 mod clients;
+mod control;
 mod debian;
 mod dumps;
 mod forged;
@@ -57,6 +58,7 @@ fn main() {
         clients::TESTS,
         mail::TESTS,
         dumps::TESTS,
+        control::TESTS,
         process_settings::TESTS,
         reload::TESTS,
         repair::TESTS,
