@@ -18,6 +18,16 @@ mod writer;
 use super::{Section, View};
 use writer::{Family, Samples};
 
+/// The answer in place of a daemon that does not run.
+pub const DOWN: &str = "\
+# HELP vrrpd_up Whether vrrpd answers.
+# TYPE vrrpd_up gauge
+vrrpd_up 0
+# HELP keepalived_up Whether the daemon answers.
+# TYPE keepalived_up gauge
+keepalived_up 0
+";
+
 /// Makes a section of each row: name, type, help, and what it has samples of.
 macro_rules! families {
     ($($(#[$condition:meta])* ($name:literal, $kind:ident, $help:literal, $samples:expr),)*) => {

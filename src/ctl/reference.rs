@@ -76,6 +76,10 @@ fn setting_text(setting: Setting) -> (&'static str, &'static str) {
             "ADDRESS:PORT",
             "serve HTTP there, in an unprivileged process",
         ),
+        Setting::User => (
+            "NAME",
+            "the user of that process if root starts it; default: nobody",
+        ),
         Setting::Socket => ("PATH", "the control socket of the daemon"),
         Setting::PidFile => (
             "FILE",

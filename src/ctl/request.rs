@@ -81,6 +81,8 @@ pub enum Setting {
     Output,
     /// `--listen`: of the client.
     Listen,
+    /// `--user`: of the client.
+    User,
     /// `--socket`: of the client.
     Socket,
     /// `-p`: of the client: the daemon's pid file.
@@ -132,7 +134,7 @@ pub static COMMANDS: &[Row] = &[
         flags: &[Flag::Json, Flag::Color, Flag::Follow], settings: &[Setting::Count], changes: false,
         help: "recent changes; --follow, --json, -n COUNT" },
     Row { command: Command::Metrics, name: "metrics", names: Names::None, usage: "",
-        flags: &[], settings: &[Setting::Output, Setting::Listen], changes: false,
+        flags: &[], settings: &[Setting::Output, Setting::Listen, Setting::User], changes: false,
         help: "Prometheus text; -o FILE,\n--listen ADDRESS:PORT" },
     Row { command: Command::Diff, name: "diff", names: Names::None, usage: "[-f FILE]",
         flags: &[], settings: &[Setting::File], changes: true,
@@ -180,6 +182,7 @@ pub(super) static SETTINGS: &[(Setting, &str, &str)] = &[
     (Setting::File, "-f", "--use-file"),
     (Setting::Output, "-o", "--output"),
     (Setting::Listen, "", "--listen"),
+    (Setting::User, "", "--user"),
     (Setting::Socket, "", "--socket"),
     (Setting::PidFile, "-p", "--pid"),
 ];
@@ -188,9 +191,10 @@ pub(super) static SETTINGS: &[(Setting, &str, &str)] = &[
 pub(super) const OF_ALL: [Setting; 2] = [Setting::Socket, Setting::PidFile];
 /// Flags and settings that concern the client alone.
 const CLIENT_FLAGS: [Flag; 1] = [Flag::Watch];
-const CLIENT_SETTINGS: [Setting; 4] = [
+const CLIENT_SETTINGS: [Setting; 5] = [
     Setting::Output,
     Setting::Listen,
+    Setting::User,
     Setting::Socket,
     Setting::PidFile,
 ];

@@ -126,6 +126,8 @@ impl Engine {
         }
         let view: View = match request.row.command {
             Command::Status if request.has(Flag::Quiet) => ctl::WORD,
+            #[cfg(feature = "json")]
+            Command::Metrics => ctl::metrics::VIEW,
             _ => {
                 let name = request.row.name;
                 return Answer::refused(format!("{name} is not part of this build"));

@@ -4,8 +4,10 @@
 //! created with `O_EXCL`, which follows none, and rename(2) replaces a link at the path instead of
 //! following it.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
+#[cfg(feature = "json")]
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::open_file;
@@ -18,6 +20,19 @@ const ATTEMPTS: u32 = 4;
 /// # Errors
 /// A system call failed; the old content is kept.
 pub(super) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
+    replace_with(path, contents, None)
+}
+
+/// The same for a file that all users may read, whatever the umask.
+///
+/// # Errors
+/// A system call failed; the old content is kept.
+#[cfg(feature = "json")]
+pub(super) fn replace_for_all(path: &Path, contents: &[u8]) -> io::Result<()> {
+    replace_with(path, contents, Some(Permissions::from_mode(0o644)))
+}
+
+fn replace_with(path: &Path, contents: &[u8], mode: Option<Permissions>) -> io::Result<()> {
     open_file::require_replaceable(path)?;
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().ok_or(io::ErrorKind::InvalidInput)?);
@@ -41,6 +56,7 @@ pub(super) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     };
     let done = file
         .write_all(contents)
+        .and_then(|()| mode.map_or(Ok(()), |mode| file.set_permissions(mode)))
         .and_then(|()| fs::rename(&temporary, path));
     if done.is_err() {
         let _ = fs::remove_file(&temporary);

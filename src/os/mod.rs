@@ -25,6 +25,8 @@ mod log_sink;
 pub mod logging;
 #[cfg(feature = "lvs")]
 pub mod lvs;
+#[cfg(feature = "json")]
+mod metrics;
 mod netlink_socket;
 pub mod open_file;
 mod path_check;

@@ -56,6 +56,12 @@ pub fn run(request: &mut Request) -> u8 {
         let path = path.to_string_lossy().into_owned();
         request.set(Setting::File, path);
     }
+    #[cfg(feature = "json")]
+    if request.row.command == Command::Metrics
+        && let Some(code) = super::super::metrics::run(request)
+    {
+        return code;
+    }
     let server = Address::of(request);
     if !request.has(Flag::Watch) {
         return once(&server, request);
