@@ -98,12 +98,26 @@ remap_paths() {
     eval "export CFLAGS_$lower=\"\${CFLAGS_$lower:-} $maps\""
 }
 
+# Options of LLVM for smaller code: sequences of instructions that occur often become functions, and
+# a `match` is compiled to comparisons instead of a table of addresses. A target without support for
+# the former (MIPS) would not compile.
+compact_code() {
+    case $target in
+    mips*) ;;
+    *) flags="$flags -Cllvm-args=-enable-machine-outliner=always" ;;
+    esac
+    case $target in
+    x86_64-*) flags="$flags -Cllvm-args=-min-jump-table-entries=100000" ;;
+    esac
+}
+
 # enter_lane [tls]
 enter_lane() {
     look_up_target
     [ -z "$1" ] || c_compiler
     flags="-Ctarget-feature=+crt-static -Crelocation-model=static"
     remap_paths
+    compact_code
     case $lane in
     A) lane_a ;;
     B) lane_b ;;
@@ -141,7 +155,7 @@ enter_openwrt() {
 lane_a() {
     # Rust's own linker: links for every target and merges identical functions.
     linker=rust-lld
-    flags="$flags -Clink-arg=--icf=all -Clink-arg=-T$cross/no-unwind.ld -Clink-arg=-T$cross/order.ld"
+    flags="$flags -Clink-arg=--icf=all -Clink-arg=-O2 -Clink-arg=-T$cross/no-unwind.ld -Clink-arg=-T$cross/order.ld"
     export CARGO_TARGET_DIR="$top/target/lane-a"
     lane_options=
 }
