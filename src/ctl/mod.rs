@@ -23,6 +23,7 @@ mod changes;
 mod clock;
 mod data;
 mod events;
+pub mod explain;
 mod instance;
 #[cfg(feature = "json")]
 mod json;
@@ -35,14 +36,20 @@ mod lvs;
 mod lvs_json;
 #[cfg(feature = "json")]
 pub mod metrics;
+pub mod nagios;
 mod notify;
 mod page;
+mod problems;
 pub mod reference;
 mod reply;
 pub mod request;
 mod routes;
 mod snapshot;
 mod stats;
+pub mod status;
+#[cfg(feature = "json")]
+pub mod status_json;
+mod text;
 mod tracked;
 mod view;
 mod word;
@@ -56,9 +63,9 @@ pub use json::{JsonVersion, json};
 pub use lines::Escaped;
 pub use reply::{Frame, FrameError, FrameReader, Stream, push_end, push_frame};
 pub use snapshot::{
-    Check, Daemon, File, Finding, Group, InstallStatus, Instance, Interface, ManagedItem, Member,
-    Missing, PriorityPart, Process, RefusedReload, Script, ScriptState, Sender, Server, Service,
-    Snapshot, Totals, Traffic, Transition,
+    Check, Daemon, File, Finding, Group, InstallStatus, Instance, Interface, Maintenance,
+    ManagedItem, Member, Missing, PriorityPart, Process, RefusedReload, Script, ScriptState,
+    Sender, Server, Service, Snapshot, Totals, Traffic, Transition,
 };
 pub use stats::stats;
 pub use view::{Objects, Output, Page, Section, Style, Sums, View, render};

@@ -125,6 +125,8 @@ pub struct Instance<'a> {
     pub priority: Priority,
     /// Tracked objects that change the configured priority.
     pub priority_parts: Vec<PriorityPart<'a>>,
+    /// It is in maintenance.
+    pub maintenance: Option<Maintenance<'a>>,
     /// When its timer expires.
     pub deadline: Option<Instant>,
     /// Master down interval.
@@ -147,6 +149,17 @@ pub struct Instance<'a> {
     pub counters: VrrpCounters,
 }
 
+/// Maintenance that an operator has asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Maintenance<'a> {
+    /// When it started.
+    pub since: Instant,
+    /// When it ends; `None`: when an operator ends it.
+    pub until: Option<Instant>,
+    /// Why; may be empty.
+    pub reason: &'a str,
+}
+
 /// A change of state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Transition {
@@ -154,6 +167,31 @@ pub struct Transition {
     pub at: Instant,
     /// The reason as a keyword.
     pub reason: &'static str,
+}
+
+impl Instance<'_> {
+    /// How many of its addresses, routes and rules are installed, and how many there are.
+    pub(super) fn installed(&self) -> Installed {
+        fn states<'a, T>(all: &'a [ManagedItem<'_, T>]) -> impl Iterator<Item = &'a InstallStatus> {
+            all.iter().map(|item| &item.status)
+        }
+        let all = states(&self.vips).chain(states(&self.excluded));
+        let all = all.chain(states(&self.routes)).chain(states(&self.rules));
+        let mut installed = Installed { set: 0, total: 0 };
+        for status in all {
+            installed.total = installed.total.saturating_add(1);
+            let set = usize::from(*status == InstallStatus::Installed);
+            installed.set = installed.set.saturating_add(set);
+        }
+        installed
+    }
+}
+
+/// Result of [`Instance::installed`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Installed {
+    pub(super) set: usize,
+    pub(super) total: usize,
 }
 
 /// What the last conspicuous advert of a sender showed.

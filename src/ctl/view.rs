@@ -57,6 +57,8 @@ pub struct Output {
     pub code: u8,
     /// What is known across pages.
     pub sums: Sums,
+    /// What is written at the end.
+    pub held: String,
 }
 
 /// Counts over all pages.
@@ -64,6 +66,10 @@ pub struct Output {
 pub struct Sums {
     /// Instances in each state, by number of [`crate::types::VrrpState`].
     pub states: [u32; 4],
+    /// Virtual servers that have their quorum.
+    pub services_up: u32,
+    /// Those without.
+    pub services_down: u32,
     /// Problems found.
     pub problems: u32,
     /// Objects written in this section or list: whether a comma is needed.

@@ -119,13 +119,25 @@ impl Engine {
     /// checked that the client may ask for it.
     pub fn answer(&mut self, now: Instant, request: &Request, system: &mut dyn System) -> Answer {
         let _ = (now, system);
+        if request.has(Flag::Json) && !cfg!(feature = "json") {
+            return Answer::refused("JSON is not part of this build".to_owned());
+        }
         if let Some(name) = self.unknown_name(request) {
-            return Answer::refused(format!(
+            let text = format!(
                 "there is no instance, sync group, script or virtual server '{name}'; `vrrpd status` lists them"
-            ));
+            );
+            return match request.has(Flag::Check) {
+                true => Answer::text(Stream::Out, format!("VRRP UNKNOWN - {text}"), 3),
+                false => Answer::refused(text),
+            };
         }
         let view: View = match request.row.command {
             Command::Status if request.has(Flag::Quiet) => ctl::WORD,
+            Command::Status if request.has(Flag::Check) => ctl::nagios::VIEW,
+            #[cfg(feature = "json")]
+            Command::Status if request.has(Flag::Json) => ctl::status_json::VIEW,
+            Command::Status => ctl::status::VIEW,
+            Command::Explain => ctl::explain::VIEW,
             #[cfg(feature = "json")]
             Command::Metrics => ctl::metrics::VIEW,
             _ => {
@@ -147,10 +159,7 @@ impl Engine {
 
     /// A name of the request that no object has.
     fn unknown_name<'a>(&self, request: &'a Request) -> Option<&'a str> {
-        let is_known = |name: &&String| {
-            self.routers.iter().any(|one| one.conf.name == **name)
-                || self.groups.iter().any(|one| one.conf.name == **name)
-        };
+        let is_known = |name: &&String| self.has_object(name);
         let mut unknown = request.names.iter().filter(|name| !is_known(name));
         unknown.next().map(String::as_str)
     }

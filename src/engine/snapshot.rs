@@ -67,6 +67,14 @@ impl Engine {
         }
     }
 
+    /// Whether an instance, a group, a tracked object or a virtual server has this name.
+    pub(crate) fn has_object(&self, name: &str) -> bool {
+        self.routers.iter().any(|one| one.conf.name == name)
+            || self.groups.iter().any(|one| one.conf.name == name)
+            || self.shared.tracking.has_object(name)
+            || self.lvs.as_ref().is_some_and(|lvs| lvs.has_service(name))
+    }
+
     /// How many objects all pages have.
     pub(crate) fn count(&self, objects: Objects) -> usize {
         match objects {
@@ -188,6 +196,8 @@ impl Engine {
 
     /// A reload was refused; the running configuration stays.
     pub fn reload_refused(&mut self, now: Instant, why: String) {
+        // What the log has above it, it does not show.
+        let why = why.replace(" (see above)", "");
         self.daemon.refused = Some(RefusedReload { at: now, why });
         let config = &mut self.shared.counters.config;
         config.refused_reloads = config.refused_reloads.saturating_add(1);
@@ -246,6 +256,11 @@ impl Engine {
             held_by,
             hold_until: router.hold_until(),
             retry_at: router.retry_at(),
+            maintenance: machine.in_maintenance().then_some(ctl::Maintenance {
+                since: now,
+                until: None,
+                reason: "",
+            }),
             is_demoted: machine.is_demoted(),
             skew: machine.skew(),
             source: router.source(),

@@ -82,6 +82,9 @@ pub(crate) trait VirtualServices: Debug {
     /// Number of virtual servers.
     fn services(&self) -> usize;
 
+    /// Whether there is one with this name.
+    fn has_service(&self, name: &str) -> bool;
+
     /// State of some virtual servers. `system`: to read the kernel's counters.
     fn snapshot(
         &self,

@@ -20,6 +20,7 @@ mod lease;
 mod lvs;
 mod no_accept;
 mod notify;
+mod outlook;
 mod reload;
 mod repair;
 mod resume;

@@ -256,6 +256,11 @@ impl VirtualServices for Lvs {
         });
     }
 
+    fn has_service(&self, name: &str) -> bool {
+        let mut all = self.conf.virtual_servers.iter();
+        all.any(|one| one.name == name)
+    }
+
     fn services(&self) -> usize {
         self.conf.virtual_servers.len()
     }

@@ -101,6 +101,13 @@ impl Tracking {
         self.processes.show()
     }
 
+    /// Whether a script, file or process has this name.
+    pub(crate) fn has_object(&self, name: &str) -> bool {
+        self.scripts.show().any(|one| one.conf.name == name)
+            || self.files.show().any(|(conf, _)| conf.name == name)
+            || self.processes.show().any(|one| one.conf.name == name)
+    }
+
     /// One track of an instance.
     pub(crate) fn show<'a>(
         &'a self,

@@ -30,6 +30,7 @@ mod side_by_side;
 mod support;
 mod takeover;
 mod transports;
+mod views;
 mod vmac;
 mod wire;
 
@@ -42,6 +43,7 @@ fn main() {
         transports::TESTS,
         kernel::TESTS,
         missing_features::TESTS,
+        views::TESTS,
         vmac::TESTS,
         wire::TESTS,
         auth::TESTS,
