@@ -176,8 +176,9 @@ lint: ## format check and clippy in all feature sets; warnings are errors
 
 # Each feature alone, and all but one (`regex` and `tls` need `lvs`). `lint` checks all and none, with their
 # tests. Two lists with a target directory each: cargo builds one thing at a time in a directory.
-FLAVORS_1 := json lvs mail seccomp lvs,mail,regex,seccomp,tls,uci json,lvs,mail,seccomp,tls,uci json,lvs,mail,regex,seccomp,uci
-FLAVORS_2 := uci json,mail,seccomp,uci regex tls json,lvs,regex,seccomp,tls,uci json,lvs,mail,regex,seccomp,tls json,lvs,mail,regex,tls,uci
+FLAVORS_1 := json lvs mail seccomp lvs,mail,regex,seccomp,sniff,tls,uci json,lvs,mail,seccomp,sniff,tls,uci json,lvs,mail,regex,seccomp,sniff,uci
+FLAVORS_2 := uci json,mail,seccomp,sniff,uci regex tls sniff json,lvs,regex,seccomp,sniff,tls,uci json,lvs,mail,regex,seccomp,sniff,tls json,lvs,mail,regex,sniff,tls,uci \
+	json,lvs,mail,regex,seccomp,tls,uci
 
 flavors: ## clippy in the other feature sets
 	@$(MAKE) --no-print-directory --output-sync=target -j2 flavors-1 flavors-2

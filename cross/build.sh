@@ -17,7 +17,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/cross/lanes.sh"
 
 case $flavor in
-full) features='--no-default-features --features json,lvs,mail,regex,seccomp,tls' tls=tls ;;
+full) features='--no-default-features --features json,lvs,mail,regex,seccomp,sniff,tls' tls=tls ;;
 small) features=--no-default-features tls='' ;;
 openwrt) features='--no-default-features --features json,uci' tls='' ;;
 *) fail "unknown flavor '$flavor': full, small or openwrt" ;;

@@ -42,6 +42,8 @@ pub enum Request {
     Ubus(Vec<OsString>),
     /// A command for the running daemon.
     Control(control::Request),
+    /// `sniff`, with its arguments.
+    Sniff(Vec<OsString>),
     /// `genhash`, as the name of the program or the first argument, or `-T` as the first option,
     /// with its arguments.
     Genhash(Vec<OsString>),
@@ -287,6 +289,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     if args.next_if(|first| first == "uci2conf").is_some() {
         return Ok(Request::Uci(args.collect()));
     }
+    if args.next_if(|first| first == "sniff").is_some() {
+        return Ok(Request::Sniff(args.collect()));
+    }
     #[cfg(feature = "uci")]
     if args.next_if(|first| first == "ubus").is_some() {
         return Ok(Request::Ubus(args.collect()));
@@ -495,6 +500,11 @@ pub fn help() -> String {
          \x20      vrrpd -t [-f FILE]\n\
          \x20      vrrpd genhash [options]    print the MD5 of a page (genhash -h: options)\n",
     );
+    if cfg!(feature = "sniff") {
+        out.push_str(
+            "       vrrpd sniff [options]      decode adverts on the wire (sniff -h: options)\n",
+        );
+    }
     if cfg!(feature = "uci") {
         out.push_str(
             "       vrrpd uci2conf [FILE|-]    convert OpenWrt's /etc/config/keepalived into\n\

@@ -23,6 +23,8 @@ pub mod netlink;
 pub mod notify;
 pub mod os;
 pub mod run;
+#[cfg(feature = "sniff")]
+pub mod sniff;
 #[allow(unsafe_code)]
 mod sys;
 pub mod types;

@@ -2,6 +2,8 @@
 //! function.
 
 pub(crate) mod caps;
+#[cfg(feature = "sniff")]
+pub(crate) mod packet;
 pub(crate) mod seccomp;
 
 use std::ffi::CString;
@@ -364,13 +366,15 @@ const AF_PACKET: libc::sa_family_t = 17;
 const SOCKADDR_LL_LEN: libc::socklen_t = 20;
 const _: () = assert!(size_of::<libc::sockaddr_ll>() == 20 && libc::AF_PACKET == 17);
 
-/// The address of an interface for a packet socket, to send complete frames.
-pub(crate) fn packet_address(interface: u32) -> SockAddr {
+/// The address of an interface for a packet socket, to send complete frames (`protocol` is 0 then) or
+/// to receive those of a protocol, in network order.
+pub(crate) fn packet_address(interface: u32, protocol: u16) -> SockAddr {
     let mut storage = SockAddrStorage::zeroed();
     // SAFETY: sockaddr_ll is one of the address types that the storage is for; all bytes are zero,
     // which is a valid value.
     let link = unsafe { storage.view_as::<libc::sockaddr_ll>() };
     link.sll_family = AF_PACKET;
+    link.sll_protocol = protocol;
     link.sll_ifindex = interface.cast_signed();
     let len = SOCKADDR_LL_LEN;
     // SAFETY: the storage holds a sockaddr_ll and `len` is its size.

@@ -160,6 +160,8 @@ survivors! {
     tls_survives_mutations: "tls_server",
     #[cfg(all(feature = "lvs", feature = "tls"))]
     tls_files_survive_mutations: "tls_files",
+    #[cfg(feature = "sniff")]
+    captures_survive_mutations: "sniff",
     #[cfg(feature = "uci")]
     uci_survives_mutations: "uci",
 }

@@ -30,10 +30,23 @@ const ARROWS: &[(&str, &[&str])] = &[
         "os",
         &[
             "engine", "ctl", "notify", "check", "config", "netlink", "wire", "types", "exit",
-            "sys", "uci",
+            "sys", "uci", "sniff",
         ],
     ),
     ("uci", &["config"]),
+    // Verdicts are those of the code that receives adverts.
+    (
+        "sniff",
+        &[
+            "engine::instance",
+            "engine::system",
+            "ctl::json_writer",
+            "config",
+            "vrrp",
+            "wire",
+            "types",
+        ],
+    ),
     ("sys", &[]),
     ("cli", &["ctl", "types"]),
     ("exit", &[]),
@@ -48,6 +61,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Rooms without I/O and without a clock.
 const PURE: &[&str] = &[
     "types", "wire", "netlink", "config", "vrrp", "check", "lvs", "notify", "ctl", "engine", "uci",
+    "sniff",
 ];
 
 /// What every room may use.

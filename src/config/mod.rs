@@ -83,6 +83,8 @@ pub mod model;
 #[cfg(feature = "regex")]
 mod pcre;
 mod physical_lines;
+#[cfg(feature = "sniff")]
+pub mod places;
 mod reader;
 pub mod render;
 pub mod schema;
@@ -115,6 +117,11 @@ pub struct Loaded {
 /// Reads a configuration, checks it and lowers it to the model. Errors are reported as diagnostics.
 #[must_use]
 pub fn load(path: &str, host: &dyn Host) -> Loaded {
+    load_with_statements(path, host).0
+}
+
+/// The same, and the statements that the model was made of.
+pub(crate) fn load_with_statements(path: &str, host: &dyn Host) -> (Loaded, Block) {
     let mut diags = Diags::default();
     let Parsed { sources, mut root } = parse(path, host, schema::opens_block, &mut diags);
     let config = if diags.worst() == Some(Severity::Fatal) {
@@ -129,11 +136,12 @@ pub fn load(path: &str, host: &dyn Host) -> Loaded {
     };
     // Lines of a multi-line definition are sorted at its reference.
     diags.finish(&|span| sources.reference(span), &|span| sources.place(span));
-    Loaded {
+    let loaded = Loaded {
         config,
         diags,
         sources,
-    }
+    };
+    (loaded, root)
 }
 
 /// The source files of a configuration, and its statements.

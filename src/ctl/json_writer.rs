@@ -4,8 +4,8 @@ use core::fmt::{self, Display, Write};
 
 /// A JSON text under construction. Writing to memory cannot fail.
 #[derive(Debug, Default)]
-pub(super) struct Json {
-    pub(super) text: String,
+pub(crate) struct Json {
+    pub(crate) text: String,
     /// A value precedes on the same level.
     comma: bool,
 }
@@ -18,7 +18,7 @@ impl Json {
     }
 
     #[inline(never)]
-    pub(super) fn key(&mut self, name: &str) {
+    pub(crate) fn key(&mut self, name: &str) {
         self.separate();
         let _ = write!(self.text, "\"{name}\":");
         self.comma = false;
@@ -26,14 +26,14 @@ impl Json {
 
     /// A number, boolean or `null`.
     #[inline(never)]
-    pub(super) fn number(&mut self, name: &str, value: &dyn Display) {
+    pub(crate) fn number(&mut self, name: &str, value: &dyn Display) {
         self.key(name);
         let _ = write!(self.text, "{value}");
         self.comma = true;
     }
 
     #[inline(never)]
-    pub(super) fn string(&mut self, name: &str, value: &dyn Display) {
+    pub(crate) fn string(&mut self, name: &str, value: &dyn Display) {
         self.key(name);
         self.quote(value);
         self.comma = true;
@@ -47,7 +47,7 @@ impl Json {
     }
 
     /// Without values the key is omitted, as in keepalived's JSON.
-    pub(super) fn strings<T: Display>(&mut self, name: &str, values: &[T]) {
+    pub(crate) fn strings<T: Display>(&mut self, name: &str, values: &[T]) {
         if values.is_empty() {
             return;
         }
@@ -58,7 +58,7 @@ impl Json {
         });
     }
 
-    pub(super) fn object(&mut self, inside: impl FnOnce(&mut Self)) {
+    pub(crate) fn object(&mut self, inside: impl FnOnce(&mut Self)) {
         self.separate();
         self.text.push('{');
         self.comma = false;
@@ -67,7 +67,7 @@ impl Json {
         self.comma = true;
     }
 
-    pub(super) fn list<T>(&mut self, values: &[T], each: impl Fn(&mut Self, &T)) {
+    pub(crate) fn list<T>(&mut self, values: &[T], each: impl Fn(&mut Self, &T)) {
         self.separate();
         self.text.push('[');
         self.comma = false;

@@ -28,7 +28,7 @@ mod instance;
 #[cfg(feature = "json")]
 mod json;
 #[cfg(feature = "json")]
-mod json_writer;
+pub(crate) mod json_writer;
 mod lines;
 #[cfg(feature = "lvs")]
 mod lvs;

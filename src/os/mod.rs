@@ -43,6 +43,8 @@ pub mod seccomp;
 pub mod signals;
 #[cfg(feature = "mail")]
 mod smtp_sender;
+#[cfg(feature = "sniff")]
+pub mod sniff;
 pub mod state_file;
 mod syslog;
 #[cfg(test)]

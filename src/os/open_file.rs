@@ -13,6 +13,7 @@
 //! | other FIFO | refused, hard links too | any | any | any |
 //! | dump, tracked file that is created, `uci2conf -o` | replaced | replaced | replaced | any |
 //! | dump that `vrrpd ubus` reads | refused, hard links too | ours | none that writes | any |
+//! | capture of `sniff -w` | refused | any | none in a new file | any |
 //! | report of `-t` | followed; replaced if others can write to its directory | | | any |
 //!
 //! *Ours* is root or the daemon's user. A *safe* directory is ours or of the user who owns the

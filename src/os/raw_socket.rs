@@ -37,7 +37,7 @@ const DISCARDED: u32 = 4096;
 const PRIORITY_CONTROL: u32 = 7;
 
 /// Attaches a packet filter in place of the previous one.
-fn attach(socket: &Socket, program: &[Instruction]) -> io::Result<()> {
+pub(super) fn attach(socket: &Socket, program: &[Instruction]) -> io::Result<()> {
     let instruction = |one: &Instruction| SockFilter::new(one.code, one.jt, one.jf, one.k);
     let program: Vec<SockFilter> = program.iter().map(instruction).collect();
     socket.attach_filter(&program)
@@ -116,7 +116,7 @@ impl Sender {
     pub(super) fn frame(&self, interface: IfIndex, frame: &[u8]) -> io::Result<()> {
         let socket = self.frames.as_ref().ok_or_else(unavailable)?;
         socket
-            .send_to(frame, &sys::packet_address(interface.0))
+            .send_to(frame, &sys::packet_address(interface.0, 0))
             .map(drop)
     }
 }

@@ -47,6 +47,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(Request::Uci(args)) => uci2conf(args),
         #[cfg(feature = "uci")]
         Ok(Request::Ubus(args)) => print_outcome("ubus", crate::os::ubus::run(&args)),
+        #[cfg(feature = "sniff")]
+        Ok(Request::Sniff(args)) => {
+            let host = config_host(&Options::default());
+            print_outcome("sniff", crate::os::sniff::run(args, &host))
+        }
+        #[cfg(not(feature = "sniff"))]
+        Ok(Request::Sniff(_)) => print_outcome("sniff", Err(Feature::Sniff.not_built_in())),
         #[cfg(not(feature = "uci"))]
         Ok(Request::Uci(_)) => print_outcome("uci2conf", Err(Feature::Uci.not_built_in())),
         Ok(Request::ConfigTest(options)) => {

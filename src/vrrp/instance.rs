@@ -13,6 +13,8 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
+#[cfg(feature = "sniff")]
+use super::SignatureError;
 use super::auth::SequenceState;
 use super::backup::Backup;
 use super::counters::bump;
@@ -50,6 +52,16 @@ pub struct Instance {
     /// The last accepted advert of another router.
     pub(super) heard: Option<Heard>,
     pub(super) counters: VrrpCounters,
+}
+
+/// What is different about an advert that is accepted.
+#[cfg(feature = "sniff")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Acceptance {
+    /// What is wrong with its signature, which permissive mode tolerates.
+    pub tolerated: Option<SignatureError>,
+    /// It has other addresses than we advertise.
+    pub addresses_differ: bool,
 }
 
 /// How MASTER is left.
@@ -206,6 +218,28 @@ impl Instance {
     pub fn passes_field_checks(&self, received: &Received<'_>) -> bool {
         !matches!(self.state, State::Init | State::Fault)
             && reception::check_fields(&self.params, &self.addresses, received).is_ok()
+    }
+
+    /// [`Instance::passes_field_checks`] in any state.
+    #[cfg(feature = "sniff")]
+    #[must_use]
+    pub fn would_verify(&self, received: &Received<'_>) -> bool {
+        reception::check_fields(&self.params, &self.addresses, received).is_ok()
+    }
+
+    /// Makes the checks of [`Event::Advert`] in any state, without its effects: only sequence numbers
+    /// are remembered.
+    ///
+    /// # Errors
+    /// Why the advert would be discarded.
+    #[cfg(feature = "sniff")]
+    pub fn verdict(&mut self, received: &Received<'_>) -> Result<Acceptance, Reject> {
+        let (params, addresses) = (&self.params, &self.addresses);
+        let tolerated = reception::check(params, addresses, received, &mut self.sequences)?;
+        Ok(Acceptance {
+            tolerated,
+            addresses_differ: !addresses.same(received.advert.addresses.iter()),
+        })
     }
 
     /// Whether the sequence number of a signed advert is not above the last one of its sender.

@@ -107,6 +107,8 @@ pub mod track;
 pub use action::{Action, Burst, Notice, Reject};
 pub use auth::{AuthResult, HmacPolicy, SignatureError, within_window};
 pub use event::{Event, Reason, Received};
+#[cfg(feature = "sniff")]
+pub use instance::Acceptance;
 pub use instance::{Actions, Instance};
 pub use params::{Params, Peer};
 pub use resume::{lower_peers_skew, resume_listen_limit, resume_listen_time};

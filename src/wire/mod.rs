@@ -66,6 +66,8 @@ use crate::types::Centis;
 pub mod ah;
 pub mod arp;
 pub mod bpf;
+#[cfg(feature = "sniff")]
+pub mod capture_filter;
 pub mod checksum;
 pub mod cursor;
 pub mod ether;

@@ -268,7 +268,7 @@ fn trim(payload: &[u8], family: Family, needed: usize) -> Result<&[u8], ParseErr
 }
 
 /// The form of checksum for which `message` is intact.
-fn verify(
+pub(crate) fn verify(
     message: &[u8],
     version: Version,
     net: &PseudoHeader,

@@ -36,6 +36,7 @@ pub(crate) fn of(target: &str) -> (Vec<Vec<u8>>, Format) {
         "datagram_check" => (bytes(DATAGRAMS), plain),
         "config" => (files(&["conf", "lang", "seeds"], "conf"), tokens(CONFIG)),
         "command" => (texts(COMMANDS), tokens(QUOTES)),
+        "sniff" => (captures(), plain),
         "uci" => (files(&["uci"], "uci"), tokens(UCI)),
         "tls_server" => (bytes(TLS_RUNS), tokens(HTTP)),
         "tls_files" => (pem_files(), tokens(PEM)),
@@ -60,6 +61,22 @@ fn packets(strip: fn(&[u8]) -> usize) -> Vec<Vec<u8>> {
         .filter(|(_, bytes)| bytes.len() < 1000)
         .map(|(_, bytes)| bytes[strip(&bytes).min(bytes.len())..].to_vec())
         .collect()
+}
+
+/// Golden captures, and their frames.
+fn captures() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for whole in files(&["sniff"], "pcap") {
+        let mut rest = whole.get(24..).unwrap_or_default();
+        while let Some((header, after)) = rest.split_first_chunk::<16>() {
+            let len = usize::from(u16::from_le_bytes([header[8], header[9]]));
+            let (frame, others) = after.split_at(len);
+            seeds.push(frame.to_vec());
+            rest = others;
+        }
+        seeds.push(whole);
+    }
+    seeds
 }
 
 fn adverts() -> Vec<Vec<u8>> {

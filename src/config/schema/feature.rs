@@ -17,11 +17,13 @@ pub enum Feature {
     Uci,
     /// A filter of system calls.
     Seccomp,
+    /// `sniff`: decodes adverts on the wire.
+    Sniff,
 }
 
 impl Feature {
     /// All of them.
-    pub const ALL: [Feature; 7] = [
+    pub const ALL: [Feature; 8] = [
         Feature::Lvs,
         Feature::Tls,
         Feature::Regex,
@@ -29,6 +31,7 @@ impl Feature {
         Feature::Json,
         Feature::Uci,
         Feature::Seccomp,
+        Feature::Sniff,
     ];
 
     /// The name as in `cargo build --features`.
@@ -42,6 +45,7 @@ impl Feature {
             Feature::Json => "json",
             Feature::Uci => "uci",
             Feature::Seccomp => "seccomp",
+            Feature::Sniff => "sniff",
         }
     }
 
@@ -56,6 +60,7 @@ impl Feature {
             Feature::Json => cfg!(feature = "json"),
             Feature::Uci => cfg!(feature = "uci"),
             Feature::Seccomp => cfg!(feature = "seccomp"),
+            Feature::Sniff => cfg!(feature = "sniff"),
         }
     }
 
@@ -69,7 +74,8 @@ impl Feature {
             | Feature::Regex
             | Feature::Mail
             | Feature::Json
-            | Feature::Seccomp => "full",
+            | Feature::Seccomp
+            | Feature::Sniff => "full",
         };
         let name = self.name();
         // A build for OpenWrt is a package with these options.
@@ -79,7 +85,7 @@ impl Feature {
                 "build OpenWrt's package with VRRPD_LVS, "
             }
             Feature::Mail => "build OpenWrt's package with VRRPD_MAIL, ",
-            Feature::Json | Feature::Uci | Feature::Seccomp => "",
+            Feature::Json | Feature::Uci | Feature::Seccomp | Feature::Sniff => "",
         };
         format!("{package}install the {flavor} flavor, or build with `--features {name}`")
     }

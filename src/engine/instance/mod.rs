@@ -3,6 +3,8 @@
 pub(crate) mod actions;
 pub(crate) mod auth;
 pub(crate) mod garp_pacing;
+#[cfg(feature = "sniff")]
+pub mod judge;
 pub(crate) mod messages;
 pub(crate) mod resume;
 pub(crate) mod router;

@@ -13,7 +13,7 @@ use crate::engine::instance::tx;
 use crate::engine::kernel::interfaces::Interfaces;
 use crate::engine::system::{Ipv6Fields, Listener, Protocol, System};
 use crate::log::Level;
-use crate::types::{Family, InstanceId, Instant, Version};
+use crate::types::{Cidr, Family, InstanceId, Instant, Version};
 use crate::vrrp::{AuthResult, Event, Received};
 use crate::wire::vrrp::ChecksumForm;
 use crate::wire::{ParseError, PseudoHeader, ah, ipv4, vrrp};
@@ -35,8 +35,8 @@ pub struct Datagram<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Envelope<'a> {
     pub(crate) net: PseudoHeader,
-    ttl: u8,
-    payload: &'a [u8],
+    pub(crate) ttl: u8,
+    pub(crate) payload: &'a [u8],
     /// The authentication header, and the packet that contains it.
     pub(crate) ah: Option<(ah::Header, ipv4::Packet<'a>, &'a [u8])>,
 }
@@ -90,24 +90,12 @@ impl Engine {
     }
 
     fn open_envelope<'a>(&mut self, now: Instant, datagram: &Datagram<'a>) -> Option<Envelope<'a>> {
-        match (datagram.on.family, datagram.v6) {
-            (Family::V4, _) => match envelope_v4(datagram) {
-                Ok(envelope) => envelope,
-                Err(error) => {
-                    self.count_malformed(now, datagram.on, None, error);
-                    None
-                }
-            },
-            (Family::V6, Some(header)) => Some(Envelope {
-                net: PseudoHeader {
-                    src: header.src.into(),
-                    dst: header.dst.into(),
-                },
-                ttl: header.hop_limit,
-                payload: datagram.bytes,
-                ah: None,
-            }),
-            (Family::V6, None) => None,
+        match open(datagram) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                self.count_malformed(now, datagram.on, None, error);
+                None
+            }
         }
     }
 
@@ -117,19 +105,12 @@ impl Engine {
     fn find_instance(&self, on: Listener, vrid: u8, net: &PseudoHeader) -> Option<InstanceId> {
         let key = (on.without_protocol(), vrid);
         let first = self.dispatch.partition_point(|(known, _)| *known < key);
-        let (mut best, mut found) = (None, None);
-        for (known, id) in self.dispatch.iter().skip(first) {
-            if *known != key {
-                break;
-            }
-            let fit = self.routers.get(*id).and_then(|router| router.fit(net));
-            if fit > best {
-                (best, found) = (fit, Some(*id));
-            } else if fit == best {
-                found = None;
-            }
-        }
-        found
+        let same = self.dispatch.iter().skip(first);
+        let ids = same.take_while(|(known, _)| *known == key);
+        best_fit(ids.map(|(_, id)| {
+            let router = self.routers.get(*id);
+            (*id, router.and_then(|router| router.fit(net)))
+        }))
     }
 
     fn log_unknown_vrid(&mut self, now: Instant, envelope: &Envelope<'_>, vrid: u8) {
@@ -195,11 +176,24 @@ impl Engine {
     }
 }
 
+/// The instance with the best fit; `None` if there is none, or if two fit equally well.
+pub(crate) fn best_fit(fits: impl Iterator<Item = (InstanceId, Option<u8>)>) -> Option<InstanceId> {
+    let (mut best, mut found) = (None, None);
+    for (id, fit) in fits {
+        if fit > best {
+            (best, found) = (fit, Some(id));
+        } else if fit == best {
+            found = None;
+        }
+    }
+    found
+}
+
 impl Router {
     /// How well an advert with its VRID fits; `None`: it is for another virtual router. Instances
     /// with one VRID are distinguished by `mcast_dst_ip`, by `unicast_peer`, or by the address they
     /// send from.
-    fn fit(&self, net: &PseudoHeader) -> Option<u8> {
+    pub(crate) fn fit(&self, net: &PseudoHeader) -> Option<u8> {
         match &self.conf.transport {
             Transport::Multicast { group } => {
                 (*group == net.dst || !net.dst.is_multicast()).then_some(0)
@@ -212,10 +206,7 @@ impl Router {
         }
     }
 
-    /// Whether an address is in a network of the instance's interface: that of an address there, of
-    /// a virtual address, or the link-local one. If our own source address is in none of them (host
-    /// prefixes, `mcast_src_ip` of another network), the networks do not tell who is on the link, and
-    /// everybody counts.
+    /// Whether an address is in a network of the instance's interface.
     fn is_on_link(&self, from: IpAddr, interfaces: &Interfaces) -> bool {
         if let IpAddr::V6(from) = from
             && from.is_unicast_link_local()
@@ -224,8 +215,20 @@ impl Router {
         }
         let link = self.ifindex.and_then(|index| interfaces.get(index));
         let present = link.iter().flat_map(|link| link.addrs.iter());
+        self.is_in_networks(from, present.map(|present| &present.cidr))
+    }
+
+    /// Whether an address is in one of these networks, those of its interface's addresses, or in
+    /// that of a virtual address. If our own source address is in none of them (host prefixes,
+    /// `mcast_src_ip` of another network), the networks do not tell who is on the link, and
+    /// everybody counts.
+    pub(crate) fn is_in_networks<'a>(
+        &'a self,
+        from: IpAddr,
+        present: impl Iterator<Item = &'a Cidr>,
+    ) -> bool {
         let configured = self.conf.vips.iter().map(|vip| &vip.cidr);
-        let networks = present.map(|present| &present.cidr).chain(configured);
+        let networks = present.chain(configured);
         let own = self.source();
         let mut is_unknown = own.is_some();
         for network in networks {
@@ -261,6 +264,23 @@ impl Router {
                 format_args!("{from} computes its checksum {hint}"),
             );
         }
+    }
+}
+
+/// What the IP header says; `None`: a packet that is not for us.
+pub(crate) fn open<'a>(datagram: &Datagram<'a>) -> Result<Option<Envelope<'a>>, ParseError> {
+    match (datagram.on.family, datagram.v6) {
+        (Family::V4, _) => envelope_v4(datagram),
+        (Family::V6, Some(header)) => Ok(Some(Envelope {
+            net: PseudoHeader {
+                src: header.src.into(),
+                dst: header.dst.into(),
+            },
+            ttl: header.hop_limit,
+            payload: datagram.bytes,
+            ah: None,
+        })),
+        (Family::V6, None) => Ok(None),
     }
 }
 

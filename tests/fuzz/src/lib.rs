@@ -26,6 +26,8 @@ mod config;
 #[cfg(feature = "lvs")]
 mod ipvs;
 mod receive;
+#[cfg(feature = "sniff")]
+mod sniff;
 #[path = "../../support/mod.rs"]
 mod support;
 #[cfg(all(feature = "lvs", feature = "tls"))]
@@ -98,6 +100,8 @@ pub const TARGETS: &[Target] = &[
     target("tls_server", tls::tls_server, 500),
     #[cfg(all(feature = "lvs", feature = "tls"))]
     target("tls_files", tls::tls_files, 10),
+    #[cfg(feature = "sniff")]
+    target("sniff", sniff::sniff, 8),
     #[cfg(feature = "uci")]
     target("uci", uci::uci, 500),
 ];

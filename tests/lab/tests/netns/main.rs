@@ -27,6 +27,7 @@ mod scripts;
 mod servers;
 mod services;
 mod side_by_side;
+mod sniff;
 mod support;
 mod takeover;
 mod transports;
@@ -71,6 +72,7 @@ fn main() {
         servers::TESTS,
         services::TESTS,
         side_by_side::TESTS,
+        sniff::TESTS,
     ]
     .concat();
     suite::main(&tests);
