@@ -13,9 +13,10 @@ mod snapshot;
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use snapshot::{directory, empty_snapshot, instance, load, load_from, services, snapshot};
 use vrrpd::config::model::Config;
-use vrrpd::ctl::{Objects, Output, Page, Snapshot, Style, metrics, render};
+use vrrpd::ctl::{Maintenance, Objects, Output, Page, Snapshot, Style, metrics, render};
 
 fn text(snapshot: &Snapshot<'_>) -> String {
     render(metrics::VIEW, snapshot, &Style::default()).text
@@ -279,6 +280,24 @@ fn pages_make_the_same_text() {
 }
 
 #[test]
+fn maintenance_is_shown() {
+    let config = load();
+    let mut snapshot = snapshot(&config);
+    let before = parse(&text(&snapshot));
+    let family = &before["vrrpd_instance_maintenance"];
+    assert!(family.samples.iter().all(|(_, _, value)| value == "0"));
+    snapshot.instances[1].maintenance = Some(Maintenance {
+        since: snapshot.clock.now,
+        until: None,
+        reason: "power",
+    });
+    let after = parse(&text(&snapshot));
+    let values = after["vrrpd_instance_maintenance"].samples.iter();
+    let values: Vec<&str> = values.map(|(_, _, value)| &**value).collect();
+    assert_eq!(values, ["0", "1", "0", "0"]);
+}
+
+#[test]
 fn names_are_escaped() {
     let mut config = load();
     let name = "a\"b\\c\nd\x1be\u{2028}é";
@@ -297,4 +316,99 @@ fn without_a_configuration_only_the_process_has_samples() {
         let expected = family.samples.is_empty() || !name.contains("_instance_");
         assert!(expected, "{name}");
     }
+}
+
+// ---- the dashboard in configs/grafana ----
+
+/// All values of this key, at any depth.
+fn values<'a>(json: &'a Value, key: &str, found: &mut Vec<&'a str>) {
+    match json {
+        Value::Object(fields) => {
+            found.extend(fields.get(key).and_then(Value::as_str));
+            fields.values().for_each(|value| values(value, key, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| values(item, key, found)),
+        _ => {}
+    }
+}
+
+/// The metrics of a query, each with the labels that it is selected by.
+fn selectors(query: &str) -> Vec<(&str, Vec<&str>)> {
+    let is_word = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    let mut found = Vec::new();
+    let mut rest = query;
+    while let Some(start) = rest.find(is_word) {
+        rest = &rest[start..];
+        let (word, after) = rest.split_at(rest.find(|one| !is_word(one)).unwrap_or(rest.len()));
+        rest = after;
+        if word.starts_with("vrrpd_") || word.starts_with("keepalived_") {
+            let braces = after
+                .strip_prefix('{')
+                .and_then(|inside| inside.split_once('}'));
+            let labels = braces.map_or("", |(labels, _)| labels);
+            let labels = labels
+                .split(',')
+                .filter_map(|label| label.split(['=', '!']).next());
+            found.push((word, labels.filter(|name| !name.is_empty()).collect()));
+        }
+    }
+    found
+}
+
+#[test]
+fn queries_of_the_dashboard_find_metrics() {
+    let families = parse(&everything());
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/grafana/vrrpd.json");
+    let text = std::fs::read_to_string(path).expect("the dashboard");
+    let dashboard: Value = serde_json::from_str(&text).expect("JSON");
+    let mut queries = Vec::new();
+    values(&dashboard, "expr", &mut queries);
+    values(&dashboard, "definition", &mut queries);
+    let mut used = 0;
+    for query in queries {
+        let selectors = selectors(query);
+        assert!(!selectors.is_empty(), "{query}");
+        for (name, labels) in selectors {
+            used += 1;
+            let family = name.strip_suffix("_bucket").unwrap_or(name);
+            let family = families
+                .get(family)
+                .unwrap_or_else(|| panic!("{name} in {query}"));
+            assert!(
+                family.samples.iter().any(|(one, ..)| one == name),
+                "{query}"
+            );
+            for label in labels.into_iter().filter(|label| *label != "instance") {
+                let mut samples = family.samples.iter();
+                assert!(
+                    samples.any(|(_, has, _)| has.contains_key(label)),
+                    "{label} in {query}"
+                );
+            }
+        }
+    }
+    assert!(used > 20, "{used}");
+    // Each panel has the data source that is selected, and a place of its own.
+    let mut sources = Vec::new();
+    values(&dashboard, "uid", &mut sources);
+    let others = sources
+        .iter()
+        .filter(|uid| !["${datasource}", "vrrpd"].contains(uid));
+    assert_eq!(others.count(), 0);
+}
+
+#[test]
+fn the_manual_has_every_name() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/man/vrrpd.8.roff");
+    let manual = std::fs::read_to_string(path).expect("the manual");
+    let is_word = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    let words: Vec<&str> = manual.split(|one| !is_word(one)).collect();
+    for name in parse(&everything()).keys() {
+        assert!(words.contains(&&**name), "{name}");
+    }
+    let known = parse(&everything());
+    let foreign = words
+        .iter()
+        .filter(|word| word.starts_with("vrrpd_instance_") && !known.contains_key(**word));
+    assert_eq!(foreign.collect::<Vec<_>>(), [&""; 0]);
 }

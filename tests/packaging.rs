@@ -429,6 +429,7 @@ fn systemd_analyze_accepts_the_units() {
         ("vrrpd.service", String::new()),
         ("vrrpd.service", here(&read("strict.conf"))),
         ("keepalived.service", String::new()),
+        ("vrrpd-metrics.service", String::new()),
     ] {
         let path = scratch.0.join(name);
         fs::write(&path, here(&read(name))).expect("write");

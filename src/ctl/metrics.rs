@@ -71,6 +71,7 @@ pub const VIEW: View = families![
     ("vrrpd_instance_base_priority", gauge, "Configured priority.", Samples::Instance(instances::base_priority)),
     ("vrrpd_instance_tracked_up", gauge, "Whether a tracked object is up, regardless of reverse.", Samples::Instance(instances::tracked_up)),
     ("vrrpd_instance_tracked_priority", gauge, "What a tracked object adds to the priority.", Samples::Instance(instances::tracked_priority)),
+    ("vrrpd_instance_maintenance", gauge, "Whether an operator holds it in maintenance.", Samples::Instance(instances::maintenance)),
     ("vrrpd_instance_last_transition_timestamp_seconds", gauge, "Time of the last transition, in Unix time.", Samples::Instance(instances::transition_time)),
     ("vrrpd_instance_last_transition_info", gauge, "Reason of the last transition.", Samples::Instance(instances::transition_reason)),
     ("vrrpd_instance_fault_info", gauge, "What an instance in FAULT lacks.", Samples::Instance(instances::fault)),

@@ -61,6 +61,10 @@ pub(super) fn tracked_priority(instance: &Instance<'_>, _: &Snapshot<'_>, lines:
     }
 }
 
+pub(super) fn maintenance(instance: &Instance<'_>, _: &Snapshot<'_>, lines: &mut Lines<'_>) {
+    lines.of(instance, &[], &u8::from(instance.maintenance.is_some()));
+}
+
 // ---- transitions ----
 
 pub(super) fn transition_time(

@@ -13,6 +13,7 @@ mod init;
 mod kernel;
 mod lease;
 mod mail;
+mod metrics;
 mod missing_features;
 mod no_accept;
 mod notify;
@@ -62,6 +63,7 @@ fn main() {
         mail::TESTS,
         dumps::TESTS,
         control::TESTS,
+        metrics::TESTS,
         process_settings::TESTS,
         reload::TESTS,
         repair::TESTS,
