@@ -19,8 +19,8 @@ use crate::engine::kernel::routes::RouteState;
 use crate::engine::shared::Shared;
 use crate::engine::sync_group::Group;
 use crate::engine::system::System;
-use crate::types::{Family, Instant, Outlook, VrrpCounters};
-use crate::vrrp::Notice;
+use crate::types::{Family, Instant, MasterInfo, Outlook, VrrpCounters};
+use crate::vrrp::{Notice, Reason};
 
 impl Engine {
     /// Everything as it is now. `kernel`: to be asked what virtual servers have done; another one
@@ -234,9 +234,7 @@ impl Engine {
                 at,
                 reason: why.as_str(),
             }),
-            why: router.since.map_or(String::new(), |(_, why)| {
-                self.explain(router, why, router.since_master)
-            }),
+            why: self.why(router),
             missing,
             awaited: router.start_at.and_then(|_| {
                 let Shared {
@@ -280,6 +278,22 @@ impl Engine {
             routes: router.routes.routes().map(item).collect(),
             rules: router.routes.rules().map(item).collect(),
             counters: *machine.counters(),
+        }
+    }
+
+    /// The reason of the last transition. The log has that of an election in a line before it.
+    fn why(&self, router: &Router) -> String {
+        let Some((_, why)) = router.since else {
+            return String::new();
+        };
+        match (why, router.since_master) {
+            (Reason::HigherPriority, Some(MasterInfo { addr, priority, .. })) => {
+                format!("{addr} has the higher priority {priority}")
+            }
+            (Reason::HigherAddress, Some(MasterInfo { addr, .. })) => {
+                format!("{addr} has the same priority and a higher address")
+            }
+            (_, master) => self.explain(router, why, master),
         }
     }
 

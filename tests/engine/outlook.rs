@@ -126,3 +126,24 @@ fn refused_addresses_are_shown_with_the_next_attempt() {
         "{text}"
     );
 }
+
+#[test]
+fn a_master_that_yielded_names_the_router_it_yielded_to() {
+    let mut kernel = eth0();
+    let mut engine = engine(vec![instance(7, 100, &[VIP])]);
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(400));
+    for (priority, why) in [
+        (100, "192.0.2.2 has the same priority and a higher address"),
+        (200, "192.0.2.2 has the higher priority 200"),
+    ] {
+        run(&mut engine, &mut kernel, at(priority * 10));
+        assert_eq!(page(&engine, at(0)).instances[0].state, VrrpState::Master);
+        let byte = u8::try_from(priority).expect("a priority");
+        let packet = advert(7, byte, "192.0.2.2", "224.0.0.18", &[VIP]);
+        receive(&mut engine, &mut kernel, at(priority * 10), 2, &packet);
+        let shown = page(&engine, at(priority * 10));
+        assert_eq!(shown.instances[0].state, VrrpState::Backup);
+        assert_eq!(shown.instances[0].why, why);
+    }
+}
