@@ -98,16 +98,17 @@ remap_paths() {
     eval "export CFLAGS_$lower=\"\${CFLAGS_$lower:-} $maps\""
 }
 
-# Options of LLVM for smaller code: sequences of instructions that occur often become functions, and
-# a `match` is compiled to comparisons instead of a table of addresses. A target without support for
-# the former (MIPS) would not compile.
+# Options of LLVM for smaller code. Sequences of instructions that occur often become functions;
+# MIPS has no support for that and would not compile. On x86_64, a `match` is compiled to comparisons
+# instead of a table of addresses, and functions with many local variables are not inlined: addressing
+# the variables of a large stack frame takes longer instructions.
 compact_code() {
     case $target in
     mips*) ;;
     *) flags="$flags -Cllvm-args=-enable-machine-outliner=always" ;;
     esac
     case $target in
-    x86_64-*) flags="$flags -Cllvm-args=-min-jump-table-entries=100000" ;;
+    x86_64-*) flags="$flags -Cllvm-args=-min-jump-table-entries=100000 -Cllvm-args=-inline-max-stacksize=512" ;;
     esac
 }
 
