@@ -9,7 +9,7 @@
 
 use core::time::Duration;
 
-use super::Style;
+use super::{Escaped, Style};
 
 /// First word of a request: the version of the protocol.
 pub const PROTOCOL: &str = "vrrpd/1";
@@ -312,7 +312,7 @@ impl Request {
 pub fn parse<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Request, String> {
     let mut words = words.into_iter();
     let name = words.next().unwrap_or_default();
-    let row = find(name).ok_or_else(|| format!("there is no command '{}'", name.escape_debug()))?;
+    let row = find(name).ok_or_else(|| format!("there is no command '{}'", Escaped(name)))?;
     let mut request = Request {
         row,
         flags: Vec::new(),
@@ -322,7 +322,7 @@ pub fn parse<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Request, St
     let mut options = true;
     while let Some(word) = words.next() {
         if word.chars().any(char::is_control) {
-            return Err(format!("control character in '{}'", word.escape_debug()));
+            return Err(format!("control character in '{}'", Escaped(word)));
         }
         if options && word == "--" {
             options = false;
@@ -378,10 +378,7 @@ fn parse_option<'a>(
             Setting::For => "a duration such as 90s, 30m, 2h or 1d",
             _ => "a number",
         };
-        return Err(format!(
-            "{option}: '{}' is not {wanted}",
-            value.escape_debug()
-        ));
+        return Err(format!("{option}: '{}' is not {wanted}", Escaped(value)));
     }
     request.settings.push((*setting, value.to_owned()));
     Ok(())
@@ -466,7 +463,7 @@ mod tests {
                 "--for: '5x' is not a duration such as 90s, 30m, 2h or 1d",
             ),
             ("events -n many", "-n: 'many' is not a number"),
-            ("status VI\u{7}", "control character in 'VI\\u{7}'"),
+            ("status VI\u{7}", "control character in 'VI\\x07'"),
         ] {
             assert_eq!(words(text).unwrap_err(), wrong, "{text}");
         }

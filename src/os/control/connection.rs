@@ -9,7 +9,7 @@ use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::geteuid;
 
 use crate::ctl::request::{Command, MAX_LINE, PROTOCOL, Request, parse};
-use crate::ctl::{Stream, push_end, push_frame};
+use crate::ctl::{Escaped, Stream, push_end, push_frame};
 use crate::engine::answer::{Answer, Progress};
 use crate::types::Instant;
 
@@ -286,7 +286,7 @@ fn understand(line: &[u8]) -> Result<Request, (String, u8)> {
             format!(
                 "this daemon (version {daemon}) speaks {PROTOCOL}, and the client '{}'; use the vrrpd of the same \
                  version, or `vrrpd restart` to have the daemon continue with the new one",
-                version.escape_debug()
+                Escaped(version)
             ),
             3,
         ));

@@ -24,9 +24,9 @@ use super::atomic_file;
 use super::child_privileges::{self, Refusal};
 use super::control::client::{Address, Failure, ask};
 use crate::config::model::User;
-use crate::ctl::Stream;
 use crate::ctl::metrics::DOWN;
 use crate::ctl::request::{Request, Setting};
+use crate::ctl::{Escaped, Stream};
 use crate::engine::system::{errno_text, error_text};
 use crate::exit;
 use crate::sys;
@@ -132,7 +132,7 @@ fn listen_at(address: &str) -> Result<TcpListener, (String, u8)> {
     let Ok(addresses) = parsed else {
         let why = format!(
             "--listen: '{}' is not ADDRESS:PORT, such as 127.0.0.1:9650, [::1]:9650, or :9650 for all addresses",
-            address.escape_debug()
+            Escaped(address)
         );
         return Err((why, exit::USAGE));
     };
@@ -175,7 +175,7 @@ fn server_user(request: &Request) -> Result<Option<User>, String> {
             gid: user.gid.as_raw(),
         })),
         (None, None) => Ok(Some(OVERFLOW)),
-        (None, Some(name)) => Err(format!("--user: there is no user {}", name.escape_debug())),
+        (None, Some(name)) => Err(format!("--user: there is no user {}", Escaped(name))),
     }
 }
 
