@@ -69,6 +69,14 @@ fn state(page: &mut Page, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
     if let Some(Missing { kind, detail }) = &instance.missing {
         page.pair("Missing", &format_args!("{kind} ({})", Escaped(detail)));
     }
+    if let Some(maintenance) = &instance.maintenance {
+        page.pair("Maintenance since", &clock.at(maintenance.since));
+        match maintenance.until {
+            Some(at) => page.pair("Maintenance until", &clock.at(at)),
+            None => page.pair("Maintenance until", &"promoted"),
+        }
+        page.pair("Maintenance reason", &Escaped(maintenance.reason));
+    }
     match instance.deadline {
         Some(at) => page.pair("Read timeout", &clock.at(at)),
         None => page.pair("Read timeout", &"DISABLED"),

@@ -9,7 +9,7 @@ use super::instance::number;
 use super::json_writer::Json;
 use super::lines::Quoted;
 use super::tracked::{TrackerKind, match_word};
-use super::{InstallStatus, Instance, ManagedItem, Process, SECRET, Snapshot};
+use super::{Clock, InstallStatus, Instance, ManagedItem, Process, SECRET, Snapshot};
 use crate::config::model::{Auth, Command, Track, Tracked};
 use crate::types::VrrpCounters;
 
@@ -119,7 +119,7 @@ fn data(out: &mut Json, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
     if secret {
         out.string("auth_data", &SECRET);
     }
-    ours(out, instance);
+    ours(out, instance, &snapshot.clock);
 }
 
 fn notify(out: &mut Json, instance: &Instance<'_>) {
@@ -180,7 +180,17 @@ fn quoted(command: &Command) -> String {
 }
 
 /// Fields that keepalived does not have.
-fn ours(out: &mut Json, instance: &Instance<'_>) {
+fn ours(out: &mut Json, instance: &Instance<'_>, clock: &Clock) {
+    if let Some(maintenance) = &instance.maintenance {
+        out.key("maintenance");
+        out.object(|out| {
+            out.number("since", &clock.at(maintenance.since).epoch());
+            if let Some(until) = maintenance.until {
+                out.number("until", &clock.at(until).epoch());
+            }
+            out.string("reason", &maintenance.reason);
+        });
+    }
     if let Some(transition) = instance.last_transition {
         out.string("transition_reason", &transition.reason);
     }

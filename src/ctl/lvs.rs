@@ -138,6 +138,9 @@ fn show_server(page: &mut Page, server: &Server<'_>) {
     script(page, "RS down notify script", conf.notify_down.as_ref());
     page.pair("Using smtp notification", &yes(conf.smtp_alert));
     page.pair("initial weight", &conf.weight);
+    if server.maintenance.is_some() {
+        page.pair("Drained", &yes(true));
+    }
     page.pair("effective weight", &weight);
     page.pair("alive", &u8::from(up));
     let failed = server.checks.iter().filter(|check| !check.up).count();

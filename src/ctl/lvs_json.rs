@@ -33,6 +33,9 @@ pub(super) fn json(out: &mut Json, service: &Service<'_>) {
                 out.number("alive", &server.up);
                 out.number("weight", &server.weight);
                 out.number("initial_weight", &conf_of.weight);
+                if server.maintenance.is_some() {
+                    out.number("drained", &true);
+                }
                 traffic(out, server.traffic.as_ref());
                 out.key("checks");
                 out.list(&server.checks, |out, check| {

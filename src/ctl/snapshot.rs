@@ -381,6 +381,8 @@ pub struct Server<'a> {
     pub up: bool,
     /// Its weight while it is up.
     pub weight: u32,
+    /// It is drained.
+    pub maintenance: Option<Maintenance<'a>>,
     /// Its checks.
     pub checks: Vec<Check<'a>>,
     /// Traffic; `None`: it is not in the kernel's table, or not known.

@@ -22,6 +22,7 @@ mod kernel_work;
 mod log_limit;
 #[cfg(feature = "lvs")]
 mod lvs;
+mod maintenance;
 mod notify;
 mod refresh;
 mod reload;
@@ -44,6 +45,7 @@ use crate::types::{Cidr, InstanceId, Instant, VrrpCounters, VrrpState, sorted};
 use crate::vrrp::Event;
 
 pub use events::ProcessEvent;
+pub use maintenance::Maintenance;
 pub use startup::foreign_addresses;
 
 use cx::Cx;
@@ -350,6 +352,7 @@ impl Engine {
         self.run_tracking(cx);
         self.shared.run_notifications(cx);
         self.process_one_vmac(cx);
+        self.expire_maintenance(cx);
         self.with_lvs(|lvs, shared, _| lvs.expire(cx, shared));
         self.refresh_if_dirty(cx);
     }

@@ -65,6 +65,7 @@ impl Engine {
         let configured = configured(&instances, &static_addresses);
         let continued = self.continued(&instances);
         self.note_replaced(&instances, &continued);
+        self.renumber_maintenance(&instances, &continued);
         self.remove_missing(cx, &continued, &configured);
         self.shared.events.set_limit(global.event_history);
         self.shared.global = global;
@@ -91,6 +92,7 @@ impl Engine {
         self.static_routes
             .replace(cx, static_routes, static_rules, &self.shared.interfaces);
         self.rebuild_tables();
+        self.apply_maintenance(cx);
         if let Err(error) = self.remove_leftovers_of(cx, &new) {
             let error = error_text(&error);
             let text = format_args!("cannot read interfaces and addresses: {error}");
@@ -104,6 +106,8 @@ impl Engine {
         }
         self.sync_all_groups(cx);
         self.with_lvs(|services, shared, routers| services.replace(cx, shared, routers, lvs));
+        self.forget_removed_servers(cx);
+        self.log_all_maintenance(cx.now);
         self.restore_base_settings(cx);
         self.promote_secondaries(cx);
         self.warn_if_ipv6_disabled(cx);
@@ -210,6 +214,7 @@ impl Engine {
         }
         self.replace_no_accept(cx);
         self.replace_groups(groups);
+        self.extend_maintenance();
         // Before anything is recorded of an instance that has another number now.
         self.rewrite_state_file(cx);
         for change in changes {

@@ -13,6 +13,7 @@ use crate::engine::kernel::secondaries::ForeignSecondary;
 use crate::engine::kernel::sysctl::SysctlErrors;
 use crate::engine::kernel::vmac_base;
 use crate::engine::log_limit::LogLimit;
+use crate::engine::maintenance::Hold;
 use crate::engine::notify::children::Children;
 use crate::engine::notify::notifier::Notifier;
 use crate::engine::slice::Slice;
@@ -40,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) no_accept: NoAccept,
     pub(crate) garp_pacing: GarpPacing,
     pub(crate) state_records: StateRecords,
+    /// What operators hold.
+    pub(crate) maintenance: Vec<Hold>,
     /// Interfaces below virtual interfaces.
     pub(crate) vmac_bases: Vec<vmac_base::Base>,
     /// Types of virtual interfaces that the kernel does not have.
@@ -90,6 +93,7 @@ impl Shared {
             no_accept: NoAccept::default(),
             garp_pacing: GarpPacing::default(),
             state_records: StateRecords::default(),
+            maintenance: Vec::new(),
             vmac_bases: Vec::new(),
             no_links: Vec::new(),
             sysctl_errors: SysctlErrors::default(),

@@ -89,8 +89,14 @@ impl Engine {
         wanted: Range<usize>,
         kernel: Option<&mut dyn System>,
     ) -> Vec<ctl::Service<'_>> {
-        let lvs = self.lvs.as_ref();
-        lvs.map_or(Vec::new(), |lvs| lvs.snapshot(wanted, kernel))
+        let Some(lvs) = self.lvs.as_ref() else {
+            return Vec::new();
+        };
+        #[allow(unused_mut, reason = "without virtual servers there are none to drain")]
+        let mut all = lvs.snapshot(wanted, kernel);
+        #[cfg(feature = "lvs")]
+        self.show_drains(&mut all);
+        all
     }
 
     /// What belongs to no instance and no virtual server, without interfaces.
@@ -269,6 +275,7 @@ impl Engine {
                 .iter()
                 .map(|track| self.shared.tracking.show(track, &self.shared.interfaces))
                 .collect(),
+            maintenance: self.maintenance(router.id),
             deadline: machine.next_deadline(),
             down_interval: machine.down_interval(),
             no_accept_missing: !conf.accept && self.shared.no_accept.is_missing(),

@@ -134,6 +134,8 @@ pub(crate) enum TimerKey {
     Notify,
     /// Macvlans that are to be set down.
     Vmacs,
+    /// Maintenance that has a time limit.
+    Maintenance,
     /// Health checks that are due.
     #[cfg(feature = "lvs")]
     Checks,
@@ -146,7 +148,7 @@ pub(crate) enum TimerKey {
 
 impl TimerKey {
     /// Number of timers that belong to no instance.
-    pub(crate) const SHARED: usize = 12;
+    pub(crate) const SHARED: usize = 13;
 
     /// Number of timers with this many instances.
     pub(crate) const fn count(instances: usize) -> usize {
@@ -166,10 +168,11 @@ impl TimerKey {
             TimerKey::Processes => 7,
             TimerKey::Notify => 8,
             TimerKey::Vmacs => 9,
+            TimerKey::Maintenance => 10,
             #[cfg(feature = "lvs")]
-            TimerKey::Checks => 10,
+            TimerKey::Checks => 11,
             #[cfg(feature = "lvs")]
-            TimerKey::Ipvs => 11,
+            TimerKey::Ipvs => 12,
             TimerKey::Instance(id) => id.0.saturating_add(Self::SHARED),
         }
     }

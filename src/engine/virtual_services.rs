@@ -9,6 +9,7 @@ use crate::ctl;
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::instance::router::Routers;
+use crate::engine::maintenance::ServerNames;
 use crate::engine::shared::Shared;
 use crate::engine::system::{Ended, System};
 use crate::types::InstanceId;
@@ -78,6 +79,20 @@ pub(crate) trait VirtualServices: Debug {
 
     /// Writes what another configuration would change.
     fn diff(&self, new: &model::Lvs, changes: &mut ctl::Changes, out: &mut ctl::Output);
+
+    /// Whether this real server is configured.
+    fn has_server(&self, names: &ServerNames) -> bool;
+
+    /// What is drained may have changed.
+    fn update_drains(&mut self, cx: &mut Cx<'_>, shared: &mut Shared);
+
+    /// The real server that an operator means.
+    #[cfg(feature = "lvs")]
+    fn find_server(
+        &self,
+        service: &str,
+        server: &str,
+    ) -> Result<crate::engine::maintenance::Drainable, String>;
 
     /// Number of virtual servers.
     fn services(&self) -> usize;

@@ -62,7 +62,9 @@ impl VirtualServerState {
         }
         for (conf, server) in conf.real_servers.iter().zip(&self.servers) {
             let in_rotation = server.up && !self.sorry_active;
-            if in_rotation || conf.inhibit_on_failure {
+            // Connections of a drained server finish even if the sorry server has taken over.
+            let stays = conf.inhibit_on_failure || (server.up && server.drained);
+            if in_rotation || stays {
                 let weight = if in_rotation { server.weight } else { 0 };
                 all.push(destination(conf, key, weight));
             }

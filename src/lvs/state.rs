@@ -4,7 +4,7 @@
 //! checks ── all up? ──→ real server ── sum of weights of those up ──→ quorum ── lost? ──→ sorry server
 //! ```
 //! A real server is up if all of its checks are; its weight is the configured one plus what its
-//! checks add. The quorum is lost below `quorum - hysteresis` and gained at `quorum + hysteresis`.
+//! checks add, or 0 while an operator drains it. The quorum is lost below `quorum - hysteresis` and gained at `quorum + hysteresis`.
 //! While it is lost, the sorry server replaces all others; without a sorry server those that are up
 //! stay in rotation. The desired IPVS table follows from these states at any time (`desired.rs`).
 
@@ -40,6 +40,8 @@ pub struct RealServerState {
     pub weight: u32,
     /// Its checks.
     pub checks: Vec<CheckState>,
+    /// An operator holds it at weight 0; [`VirtualServerState::settle`] must follow a change.
+    pub drained: bool,
     /// [`VirtualServerState::settle`] has not been called yet.
     is_new: bool,
     /// It started as down without a notification: its first failure is notified.
@@ -205,6 +207,7 @@ impl VirtualServerState {
         for (index, (server, conf)) in self.servers.iter_mut().zip(&conf.real_servers).enumerate() {
             let up = server.checks_succeed();
             let report = if core::mem::take(&mut server.is_new) {
+                server.weight = server.sum(conf);
                 server.down_unreported = !up;
                 up && notify_up
             } else {
@@ -264,6 +267,14 @@ impl VirtualServerState {
         live.fold(0, |sum, server| {
             sum.saturating_add(u64::from(server.weight))
         })
+    }
+
+    /// The same without one of them.
+    #[must_use]
+    pub fn weight_without(&self, server: usize) -> u64 {
+        let own = self.servers.get(server).filter(|one| one.up);
+        self.live_weight()
+            .saturating_sub(own.map_or(0, |one| u64::from(one.weight)))
     }
 
     /// Updates quorum and sorry server. Without a quorum at the start, that is reported only if
@@ -332,6 +343,9 @@ impl RealServerState {
     }
 
     fn sum(&self, conf: &RealServer) -> u32 {
+        if self.drained {
+            return 0;
+        }
         let added = self.checks.iter().map(|check| check.weight);
         let sum = added.fold(i64::from(conf.weight), i64::saturating_add);
         u32::try_from(sum.clamp(0, MAX_WEIGHT)).unwrap_or(0)

@@ -47,7 +47,7 @@ fn mail() -> Option<SmtpSettings> {
     })
 }
 
-fn sorry(inhibit: bool) -> Option<SorryServer> {
+pub(crate) fn sorry(inhibit: bool) -> Option<SorryServer> {
     Some(SorryServer {
         addr: "10.0.0.99".parse().expect("an address"),
         port: 80,
@@ -61,11 +61,11 @@ fn tcp(server: u8) -> Check {
 }
 
 /// `count` real servers with a TCP check each.
-fn servers(count: u8) -> VirtualServer {
+pub(crate) fn servers(count: u8) -> VirtualServer {
     service(VS, (1..=count).map(|nth| vec![tcp(nth)]).collect())
 }
 
-fn config(servers: Vec<VirtualServer>) -> Config {
+pub(crate) fn config(servers: Vec<VirtualServer>) -> Config {
     Config {
         lvs: Lvs {
             virtual_servers: servers,
@@ -77,14 +77,14 @@ fn config(servers: Vec<VirtualServer>) -> Config {
 }
 
 /// An engine, a kernel, and the real servers that do not answer.
-struct Setup {
-    engine: Engine,
-    kernel: Kernel,
+pub(crate) struct Setup {
+    pub(crate) engine: Engine,
+    pub(crate) kernel: Kernel,
     dead: Vec<u8>,
 }
 
 impl Setup {
-    fn started(config: &Config) -> Self {
+    pub(crate) fn started(config: &Config) -> Self {
         let mut setup = Setup {
             engine: Engine::new(config.clone(), Options::default()),
             kernel: Kernel::with(&[(2, "eth0", true)], &[(2, "192.0.2.1/24")]),
@@ -95,7 +95,7 @@ impl Setup {
     }
 
     /// Runs until `until`; real servers accept or refuse connections.
-    fn run_until(&mut self, until: u64) {
+    pub(crate) fn run_until(&mut self, until: u64) {
         for ms in (0..=until).step_by(50) {
             run(&mut self.engine, &mut self.kernel, at(ms));
             for (probe, _, remote) in self.kernel.probes.open.clone() {
@@ -112,25 +112,25 @@ impl Setup {
         }
     }
 
-    fn fail_servers(&mut self, dead: &[u8], until: u64) {
+    pub(crate) fn fail_servers(&mut self, dead: &[u8], until: u64) {
         self.dead = dead.to_vec();
         self.run_until(until);
     }
 
-    fn reload(&mut self, ms: u64, config: &Config) {
+    pub(crate) fn reload(&mut self, ms: u64, config: &Config) {
         let (engine, kernel) = (&mut self.engine, &mut self.kernel);
         engine.reload(at(ms), config.clone(), kernel);
         kernel.deliver(engine, at(ms));
         run(engine, kernel, at(ms));
     }
 
-    fn stop(&mut self, ms: u64) {
+    pub(crate) fn stop(&mut self, ms: u64) {
         self.engine.stop(at(ms), &mut self.kernel);
         let _ = self.engine.drain_notifications(at(ms), &mut self.kernel);
     }
 
     /// Real servers in IPVS and their weights, with the last byte of the address: `1:1 99:0`.
-    fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         self.table_of(&servers(1))
     }
 
@@ -151,7 +151,7 @@ impl Setup {
     }
 
     /// New log lines about child processes, FIFOs and mails.
-    fn notifications(&mut self) -> Vec<String> {
+    pub(crate) fn notifications(&mut self) -> Vec<String> {
         let mut log = self.kernel.take_log();
         let words = ["run ", "fifo ", "post "];
         log.retain(|line| words.iter().any(|word| line.starts_with(word)));
@@ -166,11 +166,11 @@ impl Setup {
     }
 }
 
-fn rs(nth: u8, word: &str) -> String {
+pub(crate) fn rs(nth: u8, word: &str) -> String {
     format!("fifo /lvs RS [10.0.0.{nth}]:tcp:80 [198.51.100.1]:tcp:80 {word}")
 }
 
-fn vs(word: &str) -> String {
+pub(crate) fn vs(word: &str) -> String {
     format!("fifo /lvs VS [198.51.100.1]:tcp:80 {word}")
 }
 

@@ -10,6 +10,8 @@ mod auth;
 #[cfg(feature = "lvs")]
 mod checks;
 mod counters;
+#[cfg(feature = "lvs")]
+mod drain;
 mod groups;
 mod growth;
 mod instance;
@@ -18,6 +20,7 @@ mod ipvs;
 mod lease;
 #[cfg(feature = "lvs")]
 mod lvs;
+mod maintenance;
 mod no_accept;
 mod notify;
 mod outlook;

@@ -14,8 +14,8 @@ use vrrpd::config::model::{Config, Tracked};
 #[cfg(feature = "lvs")]
 use vrrpd::ctl;
 use vrrpd::ctl::{
-    Clock, File, Group, InstallStatus, Instance, Interface, ManagedItem, Missing, Page,
-    PriorityPart, Process, Script, ScriptState, Snapshot, Totals, Transition,
+    Clock, File, Group, InstallStatus, Instance, Interface, Maintenance, ManagedItem, Missing,
+    Page, PriorityPart, Process, Script, ScriptState, Snapshot, Totals, Transition,
 };
 use vrrpd::types::{
     Centis, Cidr, ConfigStatus, DaemonCounters, IfName, Instant, KernelCounters, Lateness, Mac,
@@ -135,6 +135,14 @@ const COUNTERS: DaemonCounters = DaemonCounters {
     },
 };
 
+fn maintenance<'a>(until: Option<u64>) -> Maintenance<'a> {
+    Maintenance {
+        since: at(0),
+        until: until.map(at),
+        reason: "kernel \"upgrade\"",
+    }
+}
+
 pub(crate) fn instance(config: &Config, nth: usize) -> Instance<'_> {
     let conf = &config.instances[nth];
     let (state, reason, missing) = [
@@ -199,6 +207,7 @@ pub(crate) fn instance(config: &Config, nth: usize) -> Instance<'_> {
             conf.priority
         },
         priority_parts: priority_parts.collect(),
+        maintenance: (nth == 1).then(|| maintenance(Some(1_800_000))),
         deadline: (state != VrrpState::Fault).then(|| at(250)),
         down_interval: Duration::from_micros(3_609_375),
         no_accept_missing: false,
@@ -334,6 +343,7 @@ pub(crate) fn services(config: &Config) -> Vec<ctl::Service<'_>> {
                 conf,
                 up,
                 weight: conf.weight + u32::from(!up) * 3,
+                maintenance: (nth == 1 && index == 0).then(|| maintenance(None)),
                 checks: checks
                     .map(|(check, conf)| Check {
                         conf,

@@ -10,4 +10,5 @@ pub(crate) mod resume;
 pub(crate) mod router;
 pub mod rx;
 pub mod state_record;
+pub(crate) mod state_text;
 pub(crate) mod tx;

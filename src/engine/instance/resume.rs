@@ -95,7 +95,9 @@ impl Engine {
         let old = cx.system.read_state();
         let uptime = cx.system.uptime();
         self.remove_stale(cx, &old);
+        self.restore_maintenance(cx, &old);
         self.shared.state_records = self.records_without_masters(old.len());
+        self.apply_maintenance(cx);
         let masters: Vec<Record> = state_record::records(&old).collect();
         let record_of = |router: &Router| masters.iter().find(|one| is_of(one, router)).cloned();
         let records: Vec<Option<Record>> = self.routers.iter().map(record_of).collect();
@@ -126,6 +128,7 @@ impl Engine {
                 Err(why) => router.report_not_resumed(cx, why.unwrap_or_default()),
             }
         }
+        self.log_all_maintenance(cx.now);
         self.shared.state_records.write(cx);
     }
 
@@ -170,6 +173,7 @@ impl Engine {
                 records.push_link(&vmac.name, vmac.mac());
             }
         }
+        self.record_maintenance(&mut records);
         records.rewrite_over(old_len);
         records
     }
@@ -239,6 +243,9 @@ impl Router {
         let record = record.ok_or(None)?;
         if self.conf.priority.is_owner() {
             return Err(Some("an address owner becomes master at once"));
+        }
+        if self.machine.in_maintenance() {
+            return Err(Some("it is in maintenance"));
         }
         let vmac = self.conf.vmac();
         let dev = vmac.map_or(&self.conf.interface, |vmac| &vmac.name);

@@ -1,7 +1,7 @@
 //! Contents of the state file, from which a successor of a killed process resumes: which instances
 //! are master, and when each sent its last advert; and what it has set in the kernel. One record of
 //! fixed size per instance, in the order of the configuration, then one per address that was set and
-//! per virtual interface.
+//! per virtual interface, and texts (`state_text.rs`).
 //!
 //! ```text
 //! interface 16, NUL │ 4 or 6 │ VRID │ priority │ returns │ ifindex u32 │ sent u64 │ grace u64 │ number u64 │ name u32 │ 0 … │ sum u32
@@ -22,7 +22,7 @@ use crate::types::{Cidr, Family, IfIndex, IfName, InstanceId, Mac, Priority};
 use crate::vrrp;
 
 /// Length of a record in bytes; divides the page size.
-const LEN: usize = 64;
+pub(super) const LEN: usize = 64;
 const SUM: Range<usize> = 60..64;
 /// Family field of an address record.
 const ADDRESS_V4: u8 = 104;
@@ -162,29 +162,33 @@ fn address(interface: &IfName, cidr: Cidr) -> [u8; LEN] {
 
 /// The interface name of a record, empty without an interface; `None` if the checksum is wrong.
 fn interface(bytes: &[u8]) -> Option<IfName> {
-    let stored = u32::from_be_bytes(take(bytes, SUM.start)?);
     let name: [u8; 16] = take(bytes, 0)?;
     let name = core::str::from_utf8(&name).ok()?.trim_end_matches('\0');
     let name = match name {
         "" => Some(IfName::default()),
         name => IfName::new(name),
     };
-    name.filter(|_| stored == sum(bytes))
+    name.filter(|_| is_valid(bytes))
 }
 
-fn sealed(mut bytes: [u8; LEN]) -> [u8; LEN] {
+/// Whether the checksum of a record is right.
+pub(super) fn is_valid(bytes: &[u8]) -> bool {
+    take(bytes, SUM.start).map(u32::from_be_bytes) == Some(sum(bytes))
+}
+
+pub(super) fn sealed(mut bytes: [u8; LEN]) -> [u8; LEN] {
     let sum = sum(&bytes);
     put(&mut bytes, SUM.start, &sum.to_be_bytes());
     bytes
 }
 
-fn put(bytes: &mut [u8; LEN], at: usize, field: &[u8]) {
+pub(super) fn put(bytes: &mut [u8; LEN], at: usize, field: &[u8]) {
     for (to, from) in bytes.iter_mut().skip(at).zip(field) {
         *to = *from;
     }
 }
 
-fn take<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+pub(super) fn take<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..)?.first_chunk().copied()
 }
 
@@ -221,6 +225,8 @@ pub(crate) struct StateRecords {
     dirty: Range<usize>,
     /// Numbers of records behind those of instances that are not in use.
     free: Vec<usize>,
+    /// Number of the last text.
+    texts: u32,
 }
 
 impl StateRecords {
@@ -234,13 +240,28 @@ impl StateRecords {
 
     /// Adds an address. Returns the number of its record.
     pub(crate) fn add_address(&mut self, interface: &IfName, cidr: Cidr) -> usize {
+        self.add(&address(interface, cidr))
+    }
+
+    /// Adds a record behind those of instances.
+    pub(super) fn add(&mut self, record: &[u8; LEN]) -> usize {
         let nth = self.free.pop().unwrap_or(self.image.len() / LEN);
-        self.put(nth, &address(interface, cidr));
+        self.put(nth, record);
         nth
     }
 
-    /// Removes the record of an address.
-    pub(crate) fn remove_address(&mut self, nth: usize) {
+    pub(super) fn next_text(&mut self) -> u32 {
+        self.texts = self.texts.wrapping_add(1);
+        self.texts
+    }
+
+    #[cfg(test)]
+    pub(super) fn image(&self) -> &[u8] {
+        &self.image
+    }
+
+    /// Removes a record behind those of instances.
+    pub(crate) fn remove(&mut self, nth: usize) {
         self.put(nth, &[0; LEN]);
         self.free.push(nth);
     }

@@ -44,7 +44,7 @@ impl Slot {
     /// Records that it is not ours.
     pub(super) fn release(&mut self, records: &mut StateRecords) {
         if let Some(nth) = self.record.take() {
-            records.remove_address(nth);
+            records.remove(nth);
         }
     }
 }

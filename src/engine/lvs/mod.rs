@@ -8,6 +8,7 @@
 
 mod checks;
 mod concurrency;
+mod drain;
 mod health;
 mod ipvs;
 mod messages;
@@ -23,6 +24,7 @@ use crate::config::model::{self, Fifo};
 use crate::ctl;
 use crate::engine::cx::Cx;
 use crate::engine::instance::router::Routers;
+use crate::engine::maintenance::{Drainable, ServerNames};
 use crate::engine::shared::Shared;
 use crate::engine::system::{Ended, System};
 use crate::engine::timers::TimerKey;
@@ -120,15 +122,28 @@ impl Lvs {
         };
         let mut changes = Vec::new();
         state.apply(conf, real_server, check, change.state, &mut changes);
-        if changes.is_empty() {
-            return;
+        if !changes.is_empty() {
+            self.apply_changes(cx, shared, virtual_server, &changes);
         }
+    }
+
+    /// Updates the IPVS table of a virtual server after changes, and notifies of them.
+    fn apply_changes(
+        &mut self,
+        cx: &mut Cx<'_>,
+        shared: &mut Shared,
+        virtual_server: usize,
+        changes: &[Change],
+    ) {
+        let conf = self.conf.virtual_servers.get(virtual_server);
         let mut desired = Vec::new();
-        state.desired(conf, &mut desired);
+        if let (Some(conf), Some(state)) = (conf, self.servers.get(virtual_server)) {
+            state.desired(conf, &mut desired);
+        }
         for service in &desired {
             self.change_service(cx, shared, service);
         }
-        self.notify_changes(cx, shared, virtual_server, &changes);
+        self.notify_changes(cx, shared, virtual_server, changes);
     }
 }
 
@@ -150,6 +165,7 @@ impl VirtualServices for Lvs {
     }
 
     fn start(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, routers: &Routers) {
+        self.mark_drained(&shared.maintenance);
         let changes = self.settle();
         self.start_ipvs(cx, shared, routers);
         self.notify_all(cx, shared, &changes);
@@ -186,6 +202,7 @@ impl VirtualServices for Lvs {
         };
         self.suspended = matches.iter().map(was_suspended).collect();
         self.conf = new;
+        self.mark_drained(&shared.maintenance);
         let changes = self.settle();
         self.replace_ipvs(cx, shared, routers);
         self.notify_all(cx, shared, &changes);
@@ -259,6 +276,18 @@ impl VirtualServices for Lvs {
     fn has_service(&self, name: &str) -> bool {
         let mut all = self.conf.virtual_servers.iter();
         all.any(|one| one.name == name)
+    }
+
+    fn has_server(&self, names: &ServerNames) -> bool {
+        self.is_configured(names)
+    }
+
+    fn update_drains(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
+        self.follow_drains(cx, shared);
+    }
+
+    fn find_server(&self, service: &str, server: &str) -> Result<Drainable, String> {
+        self.find_drainable(service, server)
     }
 
     fn services(&self) -> usize {

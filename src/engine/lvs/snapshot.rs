@@ -76,6 +76,7 @@ fn server<'a>(
         conf,
         up: state.up,
         weight: state.weight,
+        maintenance: None,
         checks: checks
             .map(|(conf, state)| ctl::Check {
                 conf,
