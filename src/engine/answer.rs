@@ -1,9 +1,9 @@
 //! Answers to requests of the control socket, written a little at a time.
 
-use crate::ctl::request::{Command, Flag, Request};
+use crate::ctl::request::{Command, Flag, Request, Setting};
 use crate::ctl::{self, Clock, Objects, Output, Stream, Style, View};
-use crate::engine::Engine;
 use crate::engine::system::System;
+use crate::engine::{Engine, Maintenance};
 use crate::types::Instant;
 
 /// Instances or virtual servers in one piece of an answer.
@@ -118,7 +118,9 @@ impl Engine {
     /// Begins the answer to a request; one that changes something is carried out. The caller has
     /// checked that the client may ask for it.
     pub fn answer(&mut self, now: Instant, request: &Request, system: &mut dyn System) -> Answer {
-        let _ = (now, system);
+        if let Some(outcome) = self.change_maintenance(now, request, system) {
+            return outcome.map_or_else(Answer::refused, Answer::done);
+        }
         if request.has(Flag::Json) && !cfg!(feature = "json") {
             return Answer::refused("JSON is not part of this build".to_owned());
         }
@@ -155,6 +157,38 @@ impl Engine {
             output: Output::default(),
             configuration: self.configuration(),
         }
+    }
+
+    /// Carries out a command of maintenance; `None`: it is another one.
+    fn change_maintenance(
+        &mut self,
+        now: Instant,
+        request: &Request,
+        system: &mut dyn System,
+    ) -> Option<Result<String, String>> {
+        let what = Maintenance {
+            time: request.duration(),
+            reason: request.setting(Setting::Reason).unwrap_or_default(),
+            force: request.has(Flag::Force),
+        };
+        let mut names = request.names.iter().map(String::as_str);
+        let first = names.next().unwrap_or_default();
+        let name = Some(first).filter(|name| *name != "all");
+        #[cfg(feature = "lvs")]
+        let server = [first, names.next().unwrap_or_default()];
+        #[allow(
+            clippy::wildcard_enum_match_arm,
+            reason = "without virtual servers there is nothing to drain"
+        )]
+        Some(match request.row.command {
+            Command::Demote => self.demote(now, name, &what, system),
+            Command::Promote => self.promote(now, name, system),
+            #[cfg(feature = "lvs")]
+            Command::Drain => self.drain(now, server, &what, system),
+            #[cfg(feature = "lvs")]
+            Command::Undrain => self.undrain(now, server, system),
+            _ => return None,
+        })
     }
 
     /// A name of the request that no object has.

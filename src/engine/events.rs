@@ -65,6 +65,8 @@ pub(crate) enum EventKind {
     Start,
     /// A master before a restart.
     Resume,
+    /// It is demoted or drained, or no longer.
+    Maintenance,
     Suspended,
     /// Netlink events were lost.
     Resync,
@@ -105,6 +107,7 @@ impl EventKind {
             EventKind::Restart => ("restart", "config"),
             EventKind::Start => ("start", "config"),
             EventKind::Resume => ("resume", "vrrp"),
+            EventKind::Maintenance => ("maintenance", "vrrp"),
             EventKind::Suspended => ("suspended", "vrrp"),
             EventKind::Resync => ("resync", "netlink"),
         }

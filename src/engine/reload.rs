@@ -10,7 +10,7 @@
 use core::time::Duration;
 use std::io;
 
-use crate::config::model::{Address, Config, SyncGroup, VrrpInstance};
+use crate::config::model::{Address, Config, Lvs, SyncGroup, VrrpInstance};
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::events::{EventKind, Object};
@@ -63,9 +63,7 @@ impl Engine {
             vmac_base::strip_vmacs(conf, &self.shared.no_links);
         }
         let configured = configured(&instances, &static_addresses);
-        let continued = self.continued(&instances);
-        self.note_replaced(&instances, &continued);
-        self.renumber_maintenance(&instances, &continued);
+        let continued = self.match_instances(cx, &instances);
         self.remove_missing(cx, &continued, &configured);
         self.shared.events.set_limit(global.event_history);
         self.shared.global = global;
@@ -105,13 +103,24 @@ impl Engine {
             self.start_instance(cx, id, Duration::ZERO);
         }
         self.sync_all_groups(cx);
-        self.with_lvs(|services, shared, routers| services.replace(cx, shared, routers, lvs));
-        self.forget_removed_servers(cx);
-        self.log_all_maintenance(cx.now);
+        self.replace_services(cx, lvs);
         self.restore_base_settings(cx);
         self.promote_secondaries(cx);
         self.warn_if_ipv6_disabled(cx);
         self.finish_reload(cx);
+    }
+
+    /// The running instance that each new one continues; what is held follows it.
+    fn match_instances(&mut self, cx: &Cx<'_>, new: &[VrrpInstance]) -> Vec<Option<InstanceId>> {
+        let continued = self.continued(new);
+        self.note_replaced(new, &continued);
+        self.renumber_maintenance(cx, new, &continued);
+        continued
+    }
+
+    fn replace_services(&mut self, cx: &mut Cx<'_>, new: Lvs) {
+        self.with_lvs(|services, shared, routers| services.replace(cx, shared, routers, new));
+        self.continue_maintenance(cx);
     }
 
     /// The running instance that each new one continues. Of several with one VRID on an interface,

@@ -128,7 +128,7 @@ impl Engine {
                 Err(why) => router.report_not_resumed(cx, why.unwrap_or_default()),
             }
         }
-        self.log_all_maintenance(cx.now);
+        self.continue_maintenance(cx);
         self.shared.state_records.write(cx);
     }
 

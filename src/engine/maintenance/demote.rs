@@ -24,7 +24,7 @@ impl Engine {
         what: &Maintenance<'_>,
         system: &mut dyn System,
     ) -> Outcome {
-        let cx = &mut Cx::new(now, system);
+        let cx = &mut Cx::new(now, system, &self.shared.events);
         what.check()?;
         let ids = self.named(name)?;
         let routers = || ids.iter().filter_map(|id| self.routers.get(*id));
@@ -66,7 +66,7 @@ impl Engine {
         name: Option<&str>,
         system: &mut dyn System,
     ) -> Outcome {
-        let cx = &mut Cx::new(now, system);
+        let cx = &mut Cx::new(now, system, &self.shared.events);
         let ids = self.named(name)?;
         let of_these = |hold: &Hold| ids.iter().any(|id| hold.is(*id));
         let ended = self.release(cx, "ended by promote", &of_these);

@@ -22,7 +22,7 @@ impl Engine {
         what: &Maintenance<'_>,
         system: &mut dyn System,
     ) -> Outcome {
-        let cx = &mut Cx::new(now, system);
+        let cx = &mut Cx::new(now, system, &self.shared.events);
         what.check()?;
         let found = self.find_server(service, server)?;
         let ServerNames { service, server } = &found.names;
@@ -49,7 +49,7 @@ impl Engine {
         [service, server]: [&str; 2],
         system: &mut dyn System,
     ) -> Outcome {
-        let cx = &mut Cx::new(now, system);
+        let cx = &mut Cx::new(now, system, &self.shared.events);
         let object = Object::Server(self.find_server(service, server)?.names);
         let ended = self.release(cx, "ended by undrain", &|hold| hold.object == object);
         self.drains_changed(cx);

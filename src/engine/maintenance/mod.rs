@@ -19,13 +19,16 @@ use crate::config::model::VrrpInstance;
 use crate::ctl;
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
+use crate::engine::events::{self, EventKind};
 use crate::engine::instance::state_record::StateRecords;
 use crate::engine::instance::state_text;
 use crate::engine::timers::TimerKey;
-use crate::log;
+use crate::log::Level;
 use crate::types::{InstanceId, Instant, sorted};
 use crate::vrrp::Event;
 
+/// Why maintenance ends with its object.
+const GONE: &str = "ended, no longer configured";
 /// Longest reason in bytes.
 const MAX_REASON: usize = 128;
 
@@ -213,30 +216,29 @@ impl Engine {
     /// instance of the same name.
     pub(crate) fn renumber_maintenance(
         &mut self,
+        cx: &Cx<'_>,
         new: &[VrrpInstance],
         continued: &[Option<InstanceId>],
     ) {
-        let routers = &self.routers;
-        self.shared.maintenance.retain_mut(|hold| {
+        let mut holds = core::mem::take(&mut self.shared.maintenance);
+        holds.retain_mut(|hold| {
             let Object::Instance(id) = &mut hold.object else {
                 return true;
             };
-            let name = routers.get(*id).map_or("", |router| &router.conf.name);
+            let name = self.routers.get(*id).map(|router| &router.conf.name);
             let of_same_name = || {
                 let mut all = new.iter().zip(continued);
-                all.position(|(conf, old)| old.is_none() && conf.name == name)
+                all.position(|(conf, old)| old.is_none() && Some(&conf.name) == name)
             };
             let continues = continued.iter().position(|old| *old == Some(*id));
             let Some(nth) = continues.or_else(of_same_name) else {
-                log::info!(
-                    target: "vrrp",
-                    "({name}) Maintenance: ended, the instance is no longer configured"
-                );
+                self.log_maintenance(cx, hold, format_args!("{GONE}"));
                 return false;
             };
             *id = InstanceId(nth);
             true
         });
+        self.shared.maintenance = holds;
     }
 
     /// After a reload: if a member of a group is held, all are, for as long as the one that is held
@@ -263,17 +265,19 @@ impl Engine {
         }
     }
 
-    /// Real servers that are no longer configured are no longer held.
-    pub(crate) fn forget_removed_servers(&mut self, cx: &mut Cx<'_>) {
+    /// At the end of a reload or start: forgets real servers that are no longer configured, and logs
+    /// what continues.
+    pub(crate) fn continue_maintenance(&mut self, cx: &mut Cx<'_>) {
+        self.forget_removed_servers(cx);
+        self.log_all_maintenance(cx);
+    }
+
+    fn forget_removed_servers(&mut self, cx: &mut Cx<'_>) {
         let lvs = self.lvs.take();
-        self.release(
-            cx,
-            "ended, no longer configured",
-            &|hold| match &hold.object {
-                Object::Instance(_) => false,
-                Object::Server(names) => !lvs.as_ref().is_some_and(|lvs| lvs.has_server(names)),
-            },
-        );
+        self.release(cx, GONE, &|hold| match &hold.object {
+            Object::Instance(_) => false,
+            Object::Server(names) => !lvs.as_ref().is_some_and(|lvs| lvs.has_server(names)),
+        });
         self.lvs = lvs;
     }
 
@@ -315,7 +319,6 @@ impl Engine {
                 slots: Vec::new(),
             });
         }
-        self.forget_removed_servers(cx);
         self.extend_maintenance();
     }
 
@@ -332,11 +335,11 @@ impl Engine {
         }
     }
 
-    /// Logs what continues after a start or a reload.
-    pub(crate) fn log_all_maintenance(&self, now: Instant) {
+    fn log_all_maintenance(&self, cx: &Cx<'_>) {
         for hold in &self.shared.maintenance {
-            let left = Left(hold.until.map(|at| at.since(now)));
+            let left = Left(hold.until.map(|at| at.since(cx.now)));
             self.log_maintenance(
+                cx,
                 hold,
                 format_args!("continues {left}{}", Because(&hold.reason)),
             );
@@ -372,6 +375,7 @@ impl Engine {
         hold.slots = self.shared.state_records.add_text(&text);
         let left = Left(what.time);
         self.log_maintenance(
+            cx,
             &hold,
             format_args!("started {left}{}", Because(what.reason)),
         );
@@ -384,7 +388,7 @@ impl Engine {
         let (ended, kept): (Vec<Hold>, Vec<Hold>) = all.into_iter().partition(which);
         self.shared.maintenance = kept;
         for hold in &ended {
-            self.log_maintenance(hold, format_args!("{how}"));
+            self.log_maintenance(cx, hold, format_args!("{how}"));
             for slot in &hold.slots {
                 self.shared.state_records.remove(*slot);
             }
@@ -393,17 +397,23 @@ impl Engine {
         ended.len()
     }
 
-    fn log_maintenance(&self, hold: &Hold, what: fmt::Arguments<'_>) {
-        match &hold.object {
+    fn log_maintenance(&self, cx: &Cx<'_>, hold: &Hold, what: fmt::Arguments<'_>) {
+        let object = match &hold.object {
             Object::Instance(id) => {
-                let name = self.routers.get(*id).map_or("", |router| &router.conf.name);
-                log::info!(target: "vrrp", "({name}) Maintenance: {what}");
+                let router = self.routers.get(*id);
+                events::Object::instance(router.map_or("", |router| &router.conf.name))
             }
-            Object::Server(ServerNames { service, server }) => log::info!(
-                target: "check",
-                "Maintenance of service {server} of VS {service}: {what}"
-            ),
-        }
+            #[cfg(feature = "lvs")]
+            Object::Server(names) => events::Object::real_server(&names.server, &names.service),
+            #[cfg(not(feature = "lvs"))]
+            Object::Server(_) => events::Object::DAEMON,
+        };
+        let of = match &hold.object {
+            Object::Instance(_) => String::new(),
+            Object::Server(names) => format!(" of {} of VS {}", names.server, names.service),
+        };
+        let text = format_args!("Maintenance{of}: {what}");
+        cx.note(Level::Info, EventKind::Maintenance, object, text);
     }
 }
 
