@@ -916,6 +916,7 @@ fn with_services(config: &Config) -> Snapshot<'_> {
                 conf,
                 up,
                 weight: conf.weight,
+                maintenance: None,
                 checks: checks
                     .map(|(check, conf)| Check {
                         conf,

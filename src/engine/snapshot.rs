@@ -260,11 +260,6 @@ impl Engine {
             held_by,
             hold_until: router.hold_until(),
             retry_at: router.retry_at(),
-            maintenance: machine.in_maintenance().then_some(ctl::Maintenance {
-                since: now,
-                until: None,
-                reason: "",
-            }),
             is_demoted: machine.is_demoted(),
             skew: machine.skew(),
             source: router.source(),

@@ -191,7 +191,6 @@ pub(crate) fn instance(config: &Config, nth: usize) -> Instance<'_> {
         held_by: None,
         hold_until: None,
         retry_at: None,
-        maintenance: None,
         is_demoted: false,
         skew: Duration::from_micros(609_375),
         missing,

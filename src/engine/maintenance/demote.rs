@@ -73,9 +73,7 @@ impl Engine {
         self.apply_maintenance(cx);
         Ok(match ended {
             0 => "not in maintenance\n".to_owned(),
-            _ => format!(
-                "ended maintenance of {ended} instances; they take part in the election again\n"
-            ),
+            _ => format!("instances that take part in the election again: {ended}\n"),
         })
     }
 

@@ -14,6 +14,7 @@ mod kernel;
 mod lease;
 mod mail;
 mod metrics;
+mod maintenance;
 mod missing_features;
 mod no_accept;
 mod notify;
@@ -61,6 +62,7 @@ fn main() {
         openwrt::TESTS,
         clients::TESTS,
         mail::TESTS,
+        maintenance::TESTS,
         dumps::TESTS,
         control::TESTS,
         metrics::TESTS,
