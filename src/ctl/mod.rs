@@ -62,7 +62,7 @@ pub use events::{Event, NAME_MAX, Peer, StateChange, cut};
 #[cfg(feature = "json")]
 pub use json::{JsonVersion, json};
 pub use lines::Escaped;
-pub use reply::{Frame, FrameError, FrameReader, Stream, push_end, push_frame};
+pub use reply::{Frame, FrameError, FrameReader, Stream, push_begin, push_end, push_frame};
 pub use snapshot::{
     Check, Daemon, File, Finding, Group, InstallStatus, Instance, Interface, Maintenance,
     ManagedItem, Member, Missing, PriorityPart, Process, RefusedReload, Script, ScriptState,

@@ -32,6 +32,11 @@ pub fn push_frame(queue: &mut String, stream: Stream, text: &str) {
     queue.push_str(text);
 }
 
+/// Appends a frame without text: the reply has begun.
+pub fn push_begin(queue: &mut String) {
+    queue.push_str("out 0\n");
+}
+
 /// Appends the last frame.
 pub fn push_end(queue: &mut String, code: u8) {
     let _ = writeln!(queue, "end {code}");

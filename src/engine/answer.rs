@@ -2,6 +2,7 @@
 
 use crate::ctl::request::{Command, Flag, Request, Setting};
 use crate::ctl::{self, Clock, Objects, Output, Stream, Style, View};
+use crate::engine::follow::Reader;
 use crate::engine::system::System;
 use crate::engine::{Engine, Maintenance};
 use crate::types::Instant;
@@ -30,6 +31,7 @@ enum Source {
     },
     /// The text in `output`.
     Text(Stream),
+    Events(Reader),
 }
 
 /// Whether an answer is complete.
@@ -70,12 +72,40 @@ impl Answer {
         }
     }
 
+    /// Whether there is more to write. `last`: number of the last event.
+    #[must_use]
+    pub fn has_more(&self, last: u64) -> bool {
+        match &self.source {
+            Source::Events(reader) => reader.has_more(last),
+            Source::View { .. } | Source::Text(_) => true,
+        }
+    }
+
+    /// Whether it continues with events to come.
+    #[must_use]
+    pub fn is_follower(&self) -> bool {
+        matches!(&self.source, Source::Events(reader) if reader.follows())
+    }
+
     /// Appends the next frames to `queue`.
     pub fn advance(&mut self, engine: &Engine, clock: Clock, queue: &mut String) -> Progress {
         let is_complete = match &mut self.source {
             Source::Text(stream) => {
                 ctl::push_frame(queue, *stream, &self.output.text);
                 true
+            }
+            Source::Events(reader) => {
+                let text = &mut self.output.text;
+                // There may be no event for a long time, and the client does not wait for an answer.
+                ctl::push_begin(queue);
+                let lost = reader.advance(engine, &clock, &self.style, text);
+                if lost > 0 {
+                    let why = format!("vrrpd: {lost} events were lost: not read in time\n");
+                    ctl::push_frame(queue, Stream::Err, &why);
+                }
+                ctl::push_frame(queue, Stream::Out, text);
+                text.clear();
+                reader.is_complete()
             }
             Source::View { .. } if self.configuration != engine.configuration() => {
                 let why = "the configuration was reloaded meanwhile; ask again\n";
@@ -124,7 +154,10 @@ impl Engine {
         if request.has(Flag::Json) && !cfg!(feature = "json") {
             return Answer::refused("JSON is not part of this build".to_owned());
         }
-        if let Some(name) = self.unknown_name(request) {
+        let is_events = request.row.command == Command::Events;
+        if let Some(name) = self.unknown_name(request)
+            && !(is_events && self.has_events_about(name))
+        {
             let text = format!(
                 "there is no instance, sync group, script or virtual server '{name}'; `vrrpd status` lists them"
             );
@@ -134,6 +167,7 @@ impl Engine {
             };
         }
         let view: View = match request.row.command {
+            Command::Events => return self.answer_events(request),
             Command::Status if request.has(Flag::Quiet) => ctl::WORD,
             Command::Status if request.has(Flag::Check) => ctl::nagios::VIEW,
             #[cfg(feature = "json")]
@@ -189,6 +223,18 @@ impl Engine {
             Command::Undrain => self.undrain(now, server, system),
             _ => return None,
         })
+    }
+
+    fn answer_events(&self, request: &Request) -> Answer {
+        match Reader::new(self, request) {
+            Ok(reader) => Answer {
+                style: request.style(),
+                source: Source::Events(reader),
+                output: Output::default(),
+                configuration: 0,
+            },
+            Err(why) => Answer::refused(why),
+        }
     }
 
     /// A name of the request that no object has.

@@ -16,6 +16,7 @@ pub mod answer;
 mod cx;
 mod diff;
 mod events;
+mod follow;
 pub mod instance;
 mod kernel;
 mod kernel_work;

@@ -199,12 +199,20 @@ impl<'a> Reactor<'a> {
         if !self.engine.leaves_addresses() {
             self.linux.state.remove();
         }
+        self.finish_answers();
         self.control.stop();
+    }
+
+    /// Clients that follow the events get the last of them.
+    fn finish_answers(&mut self) {
+        let (engine, linux) = (&self.engine, &mut self.linux);
+        self.control.finish_answers(engine, linux, clock::wall());
     }
 
     /// Prepares for another program to take the place of this one.
     pub fn prepare_restart(&mut self) {
         self.engine.hand_over(clock::now(), &mut self.linux);
+        self.finish_answers();
     }
 
     /// Reports what happens to the process: to the log and to `vrrpd events`.
@@ -316,7 +324,8 @@ impl<'a> Reactor<'a> {
     /// master.
     fn timeout(&self, deadline: Option<Instant>) -> Option<Duration> {
         let is_behind = self.link_reader.is_behind() || self.route_reader.is_behind();
-        if self.engine.has_more() || is_behind || self.control.has_more() {
+        let last_event = self.engine.last_event();
+        if self.engine.has_more() || is_behind || self.control.has_more(last_event) {
             return Some(Duration::ZERO);
         }
         let clients = self.control.next_deadline();
@@ -522,7 +531,7 @@ impl<'a> Reactor<'a> {
         let now = clock::now();
         let due = self.control.next_deadline().is_some_and(|at| at <= now);
         let is_ready = ready.iter().any(|entry| entry.revents != 0);
-        if !is_ready && !due && !self.control.has_more() {
+        if !is_ready && !due && !self.control.has_more(self.engine.last_event()) {
             return None;
         }
         let (engine, linux) = (&mut self.engine, &mut self.linux);

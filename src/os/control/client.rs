@@ -63,6 +63,9 @@ pub fn run(request: &mut Request) -> u8 {
         return code;
     }
     let server = Address::of(request);
+    if request.has(Flag::Follow) {
+        return follow(&server, request);
+    }
     if !request.has(Flag::Watch) {
         return once(&server, request);
     }
@@ -77,6 +80,27 @@ pub fn run(request: &mut Request) -> u8 {
 fn uses_color() -> bool {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     set("NO_COLOR").is_none() && set("TERM").is_some_and(|term| term != "dumb")
+}
+
+/// Prints the events as they happen, also those of a program that was executed in place.
+fn follow(server: &Address, request: &Request) -> u8 {
+    loop {
+        let answer = ask(server, request, &mut |stream, bytes| {
+            // Nobody reads any longer: as `tail -f`.
+            if write(stream, bytes).is_err() {
+                std::process::exit(exit::OK.into());
+            }
+        });
+        match answer {
+            Ok(code) => return code,
+            Err(Failure::Message(why, code)) => return complain(&why, code),
+            Err(Failure::Ended | Failure::NotAnswered) => {}
+        }
+        if !server.comes_back() {
+            return complain("the daemon has ended", exit::NOT_RUNNING);
+        }
+        complain("the daemon was restarted: its events start again", exit::OK);
+    }
 }
 
 fn once(server: &Address, request: &Request) -> u8 {
@@ -119,12 +143,16 @@ fn complain(why: &str, code: u8) -> u8 {
 
 fn print(stream: Stream, bytes: &[u8]) {
     // The other end may be closed.
-    let _ = match stream {
+    let _ = write(stream, bytes);
+}
+
+fn write(stream: Stream, bytes: &[u8]) -> io::Result<()> {
+    match stream {
         Stream::Out => io::stdout()
             .write_all(bytes)
             .and_then(|()| io::stdout().flush()),
         Stream::Err => io::stderr().write_all(bytes),
-    };
+    }
 }
 
 /// Asks, hands over the parts of the answer as they arrive, and returns the exit code.
@@ -248,6 +276,19 @@ impl Address {
             }
             return Err(self.cannot_connect(&error));
         }
+    }
+
+    /// Waits for a program that was executed in place of the one that has ended. One that stops
+    /// removes its socket.
+    fn comes_back(&self) -> bool {
+        let deadline = Instant::now() + RESTART;
+        while self.socket.exists() && Instant::now() < deadline {
+            if UnixStream::connect(&self.socket).is_ok() {
+                return true;
+            }
+            thread::sleep(PAUSE);
+        }
+        false
     }
 
     fn cannot_connect(&self, error: &io::Error) -> Failure {

@@ -116,9 +116,10 @@ impl Connection {
         }
     }
 
-    /// Whether it has room for more of its answer, which is not complete.
-    pub(super) fn wants_more(&self) -> bool {
-        matches!(&self.stage, Stage::Answering(_)) && self.pending() < QUEUE
+    /// Whether there is more of its answer, and room for it. `last`: number of the last event.
+    pub(super) fn wants_more(&self, last: u64) -> bool {
+        matches!(&self.stage, Stage::Answering(answer) if answer.has_more(last))
+            && self.pending() < QUEUE
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -226,6 +227,7 @@ impl Connection {
     /// Has `write` append the next part of the answer.
     pub(super) fn continue_answer(
         &mut self,
+        now: Instant,
         write: &mut dyn FnMut(&mut Answer, &mut String) -> Progress,
     ) {
         if let Stage::Answering(answer) = &mut self.stage
@@ -233,6 +235,7 @@ impl Connection {
         {
             self.stage = Stage::Complete;
         }
+        self.deadline = self.deadline.or(Some(now.after(PATIENCE)));
     }
 
     /// Sends all of the reply, in a child process that may wait for the client.
@@ -261,6 +264,10 @@ impl Connection {
         }
         self.queue.clear();
         self.sent = 0;
+        // One that has read everything may wait for events as long as it likes.
+        if matches!(&self.stage, Stage::Answering(answer) if answer.is_follower()) {
+            self.deadline = None;
+        }
         if matches!(self.stage, Stage::Complete) {
             self.stage = Stage::Closed;
         }

@@ -14,6 +14,7 @@ use crate::config::model::ControlSocket;
 use crate::ctl::request::{Command, Request};
 use crate::ctl::{Clock, Output, Stream};
 use crate::engine::Engine;
+use crate::engine::answer::Answer;
 use crate::engine::system::{Pid, System, errno_text, error_text};
 use crate::log;
 use crate::os::open_file::Trusted;
@@ -26,6 +27,8 @@ const CLIENTS: usize = 128;
 const UNTRUSTED: usize = 64;
 /// Of these, taken in one turn of the loop.
 const ACCEPTED: usize = 16;
+/// Slices of writing before the daemon ends.
+const LAST_SLICES: usize = 50;
 /// How long answers are written before timers may be served.
 const SLICE: Duration = Duration::from_micros(200);
 
@@ -78,9 +81,9 @@ impl Server {
         list.extend(self.clients.iter().map(Connection::poll_entry));
     }
 
-    /// Whether a client has room for more of its answer.
-    pub(in crate::os) fn has_more(&self) -> bool {
-        self.clients.iter().any(Connection::wants_more)
+    /// Whether there is more for a client, and room for it. `last`: number of the last event.
+    pub(in crate::os) fn has_more(&self, last: u64) -> bool {
+        self.clients.iter().any(|client| client.wants_more(last))
     }
 
     /// When the next client that does not read is dropped.
@@ -126,8 +129,11 @@ impl Server {
                 continue;
             };
             client.flush(clock.now);
-            while client.wants_more() {
-                client.continue_answer(&mut |answer, queue| answer.advance(engine, clock, queue));
+            while client.wants_more(engine.last_event()) {
+                let write = &mut |answer: &mut Answer, queue: &mut String| {
+                    answer.advance(engine, clock, queue)
+                };
+                client.continue_answer(clock.now, write);
                 client.flush(clock.now);
                 if system.clock() >= end {
                     return;
@@ -205,6 +211,20 @@ impl Server {
         }
         self.clients.retain(|client| !client.is_closed());
         children
+    }
+
+    /// Writes once more what clients take without waiting: the last events.
+    pub(in crate::os) fn finish_answers(
+        &mut self,
+        engine: &Engine,
+        system: &mut dyn System,
+        clock: Clock,
+    ) {
+        for _ in 0..LAST_SLICES {
+            if self.has_more(engine.last_event()) {
+                self.write_answers(engine, system, clock);
+            }
+        }
     }
 
     /// Removes the socket. Clients that have asked for the stop wait for the end of the process, which
