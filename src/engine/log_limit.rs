@@ -5,26 +5,25 @@ use core::time::Duration;
 
 use crate::types::Instant;
 
-const WINDOW: Duration = Duration::from_secs(10);
-
-/// The limit of one kind of message: `MESSAGES` per window, before the rest is only counted.
+/// The limit of one kind of message: `MESSAGES` per window of `SECONDS`, before the rest is only
+/// counted.
 #[derive(Debug, Default)]
-pub(crate) struct LogLimit<const MESSAGES: u32 = 4> {
+pub(crate) struct LogLimit<const MESSAGES: u32 = 4, const SECONDS: u64 = 10> {
     window: Option<Instant>,
     used: u32,
     suppressed: u32,
 }
 
-impl<const MESSAGES: u32> LogLimit<MESSAGES> {
-    /// Messages of this window so far.
-    pub(crate) fn used(&self) -> u32 {
-        self.used
-    }
+impl<const MESSAGES: u32, const SECONDS: u64> LogLimit<MESSAGES, SECONDS> {
+    const WINDOW: Duration = Duration::from_secs(SECONDS);
 
     /// Whether a message may be logged now. `Some(n)`: yes, and `n` messages were suppressed before
     /// it.
     pub(crate) fn allow(&mut self, now: Instant) -> Option<u32> {
-        if self.window.is_none_or(|began| now.since(began) >= WINDOW) {
+        if self
+            .window
+            .is_none_or(|began| now.since(began) >= Self::WINDOW)
+        {
             self.window = Some(now);
             self.used = 0;
         }

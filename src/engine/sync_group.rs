@@ -12,7 +12,6 @@ use crate::ctl::StateChange;
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::events::{EventKind, Object, Report};
-use crate::engine::instance::messages::MANY_TRANSITIONS;
 use crate::engine::instance::router::{Readiness, Router};
 use crate::engine::log_limit::LogLimit;
 use crate::log::{self, Level};
@@ -32,6 +31,8 @@ pub(crate) struct Group {
     not_ready: Option<InstanceId>,
     /// Limits the log messages about changes of state.
     transitions: LogLimit<60>,
+    /// Changes of state in an hour that need not be caused by others.
+    own_transitions: LogLimit<8, 3600>,
 }
 
 impl Group {
@@ -42,11 +43,13 @@ impl Group {
             recheck: false,
             not_ready: None,
             transitions: LogLimit::default(),
+            own_transitions: LogLimit::default(),
         }
     }
 
     fn report_transition(&mut self, cx: &Cx<'_>, change: StateChange) {
         let suppressed = self.transitions.allow(cx.now);
+        let is_minor = self.own_transitions.allow(cx.now).is_none();
         let name = &self.conf.name;
         if let Some(suppressed @ 1..) = suppressed {
             log::warn!(target: "vrrp", "VRRP_Group({name}) {suppressed} changes of state were not logged");
@@ -59,7 +62,7 @@ impl Group {
         };
         let report = Report {
             level: suppressed.map(|_| level),
-            is_minor: self.transitions.used() > MANY_TRANSITIONS,
+            is_minor,
             phrase,
             change: Some(change),
             ..Report::new(level, EventKind::Transition, Object::group(name))

@@ -12,6 +12,7 @@ mod checks;
 mod counters;
 #[cfg(feature = "lvs")]
 mod drain;
+mod events;
 mod groups;
 mod growth;
 mod instance;

@@ -156,6 +156,7 @@ impl Engine {
             Action::StopAnnouncing => router.stop_announcing(),
             Action::Transition { from, to, why } => {
                 let suppressed = router.transitions.allow(cx.now);
+                let is_minor = router.own_transitions.allow(cx.now).is_none();
                 if let Some(router) = self.routers.get(id) {
                     let text = &*self.explain(router, why, master);
                     let change = messages::Transition {
@@ -165,6 +166,7 @@ impl Engine {
                         text,
                         master,
                         suppressed,
+                        is_minor,
                     };
                     messages::report_transition(cx, router, &change);
                     router.notify_transition(cx, &mut self.shared, from, to);

@@ -23,9 +23,6 @@ use crate::vrrp::{Notice, Reason, Reject};
 /// Addresses listed in one message at most.
 const LISTED_ADDRESSES: usize = 4;
 
-/// Changes of state of an instance within a window of its limit that count as caused by others.
-pub(crate) const MANY_TRANSITIONS: u32 = 8;
-
 /// Reports that the effective priority has changed, which was `from`.
 pub(crate) fn report_priority(cx: &Cx<'_>, router: &Router, shared: &Shared, from: Priority) {
     let (conf, to) = (&router.conf, router.reported_priority);
@@ -54,6 +51,8 @@ pub(crate) struct Transition<'a> {
     pub(crate) master: Option<MasterInfo>,
     /// Changes before it that were too many to be logged; `None`: so is this one.
     pub(crate) suppressed: Option<u32>,
+    /// It is one of many: others may be the cause.
+    pub(crate) is_minor: bool,
 }
 
 /// Reports a change of state. The log has keepalived's phrases before the reason; the advert that
@@ -67,6 +66,7 @@ pub(crate) fn report_transition(cx: &Cx<'_>, router: &Router, change: &Transitio
         text,
         master,
         suppressed,
+        is_minor,
     } = *change;
     if let Some(suppressed @ 1..) = suppressed {
         log::warn!(target: "vrrp", "({name}) {suppressed} changes of state were not logged");
@@ -85,7 +85,7 @@ pub(crate) fn report_transition(cx: &Cx<'_>, router: &Router, change: &Transitio
     let is_advert = is_of_advert(why, master);
     let report = Report {
         level: suppressed.map(|_| level),
-        is_minor: router.transitions.used() > MANY_TRANSITIONS,
+        is_minor,
         phrase: if is_advert { "" } else { phrase },
         change: Some(StateChange { from, to }),
         reason: why.as_str(),

@@ -144,6 +144,8 @@ pub(crate) struct Router {
     pub(crate) notices: LogLimit,
     /// More than a link that flaps causes; others can cause more.
     pub(crate) transitions: LogLimit<60>,
+    /// Changes of state in an hour that need not be caused by others.
+    pub(crate) own_transitions: LogLimit<8, 3600>,
     /// Notifications of adverts of lower priority.
     pub(crate) lower_prio: LogLimit<10>,
     /// The setting that a reload changed, so that this instance ends and another of its name starts.
@@ -187,6 +189,7 @@ impl Router {
             checksum: None,
             notices: LogLimit::default(),
             transitions: LogLimit::default(),
+            own_transitions: LogLimit::default(),
             lower_prio: LogLimit::default(),
             replaced: None,
             conf,

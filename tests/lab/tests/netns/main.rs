@@ -7,6 +7,7 @@ mod clients;
 mod control;
 mod debian;
 mod dumps;
+mod events;
 mod forged;
 mod groups;
 mod init;
@@ -66,6 +67,7 @@ fn main() {
         dumps::TESTS,
         control::TESTS,
         metrics::TESTS,
+        events::TESTS,
         process_settings::TESTS,
         reload::TESTS,
         repair::TESTS,
