@@ -262,13 +262,6 @@ pub(crate) fn random() -> Option<u32> {
 
 // ---- how the process runs ----
 
-/// kill(2), with any signal: nix has no numbers of real-time signals.
-#[cfg(feature = "uci")]
-pub(crate) fn send_signal(pid: i32, signal: i32) -> nix::Result<()> {
-    // SAFETY: has no pointers.
-    Errno::result(unsafe { libc::kill(pid, signal) }).map(drop)
-}
-
 /// setpriority(2) for this process.
 pub(crate) fn set_nice(nice: i8) -> nix::Result<()> {
     // SAFETY: takes no pointers.

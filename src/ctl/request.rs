@@ -27,6 +27,8 @@ pub enum Command {
     Events,
     /// Prometheus text.
     Metrics,
+    /// keepalived's dumps.
+    Dump,
     /// What a reload would change.
     Diff,
     /// Reads the configuration again.
@@ -98,6 +100,8 @@ pub enum Names {
     Any,
     /// This many.
     Exactly(usize),
+    /// One of the words of [`Row::usage`], which `|` separates.
+    Choice,
 }
 
 /// Everything about a command.
@@ -136,6 +140,9 @@ pub static COMMANDS: &[Row] = &[
     Row { command: Command::Metrics, name: "metrics", names: Names::None, usage: "",
         flags: &[], settings: &[Setting::Output, Setting::Listen, Setting::User], changes: false,
         help: "Prometheus text; -o FILE,\n--listen ADDRESS:PORT" },
+    Row { command: Command::Dump, name: "dump", names: Names::Choice, usage: "data|stats|json",
+        flags: &[], settings: &[], changes: false,
+        help: "keepalived's dumps, without files in /tmp" },
     Row { command: Command::Diff, name: "diff", names: Names::None, usage: "[-f FILE]",
         flags: &[], settings: &[Setting::File], changes: true,
         help: "what a reload would change" },
@@ -336,8 +343,13 @@ pub fn parse<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Request, St
     match row.names {
         Names::None if given > 0 => Err(usage(row)),
         Names::Exactly(wanted) if given != wanted => Err(usage(row)),
-        Names::None | Names::Any | Names::Exactly(_) => Ok(request),
+        Names::Choice if !is_choice(row, &request.names) => Err(usage(row)),
+        _ => Ok(request),
     }
+}
+
+fn is_choice(row: &Row, names: &[String]) -> bool {
+    matches!(names, [one] if row.usage.split('|').any(|word| word == one))
 }
 
 fn parse_option<'a>(
@@ -426,6 +438,7 @@ mod tests {
             "demote all --for 30m --reason=power --force",
             "drain 192.0.2.1:80 10.0.0.1:80 --for=1d",
             "diff -f /etc/vrrpd.conf",
+            "dump json",
         ] {
             let first = words(text).unwrap();
             let line = first.line();
@@ -456,6 +469,12 @@ mod tests {
             ),
             ("demote", "usage: vrrpd demote [options] NAME|all"),
             ("drain one", "usage: vrrpd drain [options] VS RS"),
+            ("dump", "usage: vrrpd dump [options] data|stats|json"),
+            ("dump all", "usage: vrrpd dump [options] data|stats|json"),
+            (
+                "dump data data",
+                "usage: vrrpd dump [options] data|stats|json",
+            ),
             ("reload x", "usage: vrrpd reload [options]"),
             ("demote x --for", "--for needs a value"),
             (

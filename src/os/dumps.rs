@@ -1,9 +1,10 @@
-//! Writes dumps of state and statistics on request (SIGUSR1, SIGUSR2, `--signum=JSON`).
+//! Writes dumps of state and statistics on request (SIGUSR1, SIGUSR2, `--signum=JSON`, `vrrpd dump`).
 //!
 //! A forked child writes each dump: it has the state of the moment, and can take its time to format
 //! hundreds of instances while the daemon continues to send adverts. With 255 instances the child
 //! needs 2.5 ms, and starting it costs the daemon 0.4 ms. There is at most one child per kind of
-//! dump; requests during that time are answered by one more dump after it.
+//! dump in a file; requests during that time are answered by one more dump after it. Clients of the
+//! control socket each have a child, a few at a time.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,10 +12,12 @@ use std::time::Duration;
 
 use nix::unistd::ForkResult;
 
+use super::control::server::Server;
 use super::linux::Linux;
 use super::{atomic_file, clock};
 use crate::config::model::Global;
-use crate::ctl::{self, Clock};
+use crate::ctl::request::{Command, Request};
+use crate::ctl::{self, Clock, Output};
 use crate::engine::Engine;
 use crate::engine::system::{Exit, Pid, System, errno_text};
 use crate::log;
@@ -31,7 +34,7 @@ pub(super) enum DumpKind {
 impl DumpKind {
     const ALL: [DumpKind; 3] = [DumpKind::State, DumpKind::Stats, DumpKind::Json];
 
-    fn extension(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             DumpKind::State => "data",
             DumpKind::Stats => "stats",
@@ -52,21 +55,15 @@ impl DumpKind {
         let configured = configured.as_deref().unwrap_or("");
         path.push(configured);
         if configured.is_empty() || configured.ends_with('/') {
-            path.push(file_name(global, self.extension()));
+            path.push(file_name(global, self.name()));
         }
         path
     }
 
-    /// Writes the dump to `path`. `kernel` is asked for the counters of IPVS.
-    fn write(
-        self,
-        engine: &Engine,
-        clock: Clock,
-        kernel: Option<&mut dyn System>,
-        path: &Path,
-    ) -> io::Result<()> {
+    /// The text of the dump, which is empty without JSON. `kernel` is asked for the counters of IPVS.
+    fn text(self, engine: &Engine, clock: Clock, kernel: Option<&mut dyn System>) -> String {
         let snapshot = engine.snapshot(clock, kernel);
-        let text = match self {
+        match self {
             DumpKind::State => ctl::data(&snapshot),
             DumpKind::Stats => ctl::stats(&snapshot),
             #[cfg(feature = "json")]
@@ -78,9 +75,16 @@ impl DumpKind {
                 ctl::json(&snapshot, version)
             }
             #[cfg(not(feature = "json"))]
-            DumpKind::Json => return Err(io::ErrorKind::Unsupported.into()),
-        };
-        atomic_file::replace(path, text.as_bytes())
+            DumpKind::Json => String::new(),
+        }
+    }
+
+    /// The same in a child process. The daemon's netlink socket is not for a child: it would read the
+    /// daemon's answers.
+    fn text_in_child(self, engine: &Engine, clock: Clock) -> String {
+        let mut kernel = engine.has_services().then(|| Linux::open().ok()).flatten();
+        let kernel = kernel.as_mut().map(|kernel| kernel as &mut dyn System);
+        self.text(engine, clock, kernel)
     }
 }
 
@@ -100,6 +104,8 @@ fn file_name(global: &Global, extension: &str) -> String {
     format!("keepalived{dot}{names}.{extension}")
 }
 
+/// Dumps for clients at a time.
+const CHILDREN: usize = 4;
 /// A larger difference between the wall clock and what it should show means that it was set.
 const CLOCK_SET: Duration = Duration::from_millis(10);
 
@@ -109,6 +115,8 @@ pub(super) struct Dumps {
     state: Writer,
     stats: Writer,
     json: Writer,
+    /// Children that write to clients of the control socket.
+    for_clients: Vec<Pid>,
     /// Wall clock and monotonic clock, read at the same earlier time.
     anchor: Option<Clock>,
 }
@@ -137,21 +145,41 @@ impl Dumps {
         match sys::fork() {
             Ok(ForkResult::Parent { child }) => writer.child = Some(Pid(child.as_raw())),
             Ok(ForkResult::Child) => {
-                // The daemon's netlink socket is not for a child: it would read the daemon's
-                // answers.
-                let mut kernel = engine.has_services().then(|| Linux::open().ok()).flatten();
-                let kernel = kernel.as_mut().map(|kernel| kernel as &mut dyn System);
-                let error = kind.write(engine, clock, kernel, &path).err();
+                let text = kind.text_in_child(engine, clock);
+                let error = atomic_file::replace(&path, text.as_bytes()).err();
                 let code = error.map_or(0, |error| errno_of(&error));
                 sys::exit_now(u8::try_from(code).unwrap_or(u8::MAX));
             }
             Err(errno) => {
                 let why = errno_text(errno as i32);
                 log::debug!("no child to write {}: {why}", path.display());
-                let error = kind.write(engine, clock, None, &path).err();
+                let text = kind.text(engine, clock, None);
+                let error = atomic_file::replace(&path, text.as_bytes()).err();
                 writer.report(error.map(|error| errno_of(&error)), &path);
             }
         }
+    }
+
+    /// Whether a dump for a client can be started.
+    pub(super) fn has_more(&self, control: &Server) -> bool {
+        self.for_clients.len() < CHILDREN && control.is_awaited(Command::Dump)
+    }
+
+    /// Starts a dump for a client that waits for one: not for all, as starting a child takes time.
+    pub(super) fn answer(&mut self, control: &mut Server, engine: &Engine) -> Option<Pid> {
+        if !self.has_more(control) {
+            return None;
+        }
+        let clock = self.clock();
+        let mut answer = |request: &Request, out: &mut Output| {
+            let named = |kind: &DumpKind| request.names.iter().any(|name| name == kind.name());
+            if let Some(kind) = DumpKind::ALL.into_iter().find(named) {
+                out.text = kind.text_in_child(engine, clock);
+            }
+        };
+        let children = control.answer_in_children(Command::Dump, 1, &mut answer);
+        self.for_clients.extend(&children);
+        children.first().copied()
     }
 
     /// Both clocks. The difference between them stays the same until the wall clock is set: two
@@ -173,8 +201,9 @@ impl Dumps {
         self.writer(kind).child.is_some()
     }
 
-    /// Handles the end of a child; returns false if it was not writing a dump.
+    /// Handles the end of a child; returns false if it was not writing a file.
     pub(super) fn ended(&mut self, pid: Pid, how: Exit, engine: &Engine) -> bool {
+        self.for_clients.retain(|child| *child != pid);
         let mut kinds = DumpKind::ALL.into_iter();
         let Some(kind) = kinds.find(|kind| self.writer(*kind).child == Some(pid)) else {
             return false;

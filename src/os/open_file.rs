@@ -98,17 +98,6 @@ pub(super) fn secret(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Opens a file that the daemon has written, for reading.
-#[cfg(feature = "uci")]
-pub(super) fn written_by_us(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
-        .open(path)?;
-    require_own(&file.metadata()?, Access::Public)?;
-    Ok(file)
-}
-
 // ---- files of the daemon ----
 
 /// Opens a file of the daemon for reading and writing, and creates it if it does not exist. The

@@ -324,8 +324,7 @@ impl<'a> Reactor<'a> {
     /// master.
     fn timeout(&self, deadline: Option<Instant>) -> Option<Duration> {
         let is_behind = self.link_reader.is_behind() || self.route_reader.is_behind();
-        let last_event = self.engine.last_event();
-        if self.engine.has_more() || is_behind || self.control.has_more(last_event) {
+        if self.engine.has_more() || is_behind || self.clients_wait() {
             return Some(Duration::ZERO);
         }
         let clients = self.control.next_deadline();
@@ -520,9 +519,17 @@ impl<'a> Reactor<'a> {
     ) {
         let engine = &self.engine;
         let mut answer = |request: &Request, out: &mut Output| answer(engine, request, out);
-        for child in self.control.answer_in_children(awaited, &mut answer) {
+        for child in self
+            .control
+            .answer_in_children(awaited, usize::MAX, &mut answer)
+        {
             self.engine.watch_child(clock::now(), child, ANSWER);
         }
+    }
+
+    /// Whether clients wait for what can be written now.
+    fn clients_wait(&self) -> bool {
+        self.control.has_more(self.engine.last_event()) || self.dumps.has_more(&self.control)
     }
 
     /// Serves the clients of the control socket for a moment. The clock is only read if there are any.
@@ -531,8 +538,11 @@ impl<'a> Reactor<'a> {
         let now = clock::now();
         let due = self.control.next_deadline().is_some_and(|at| at <= now);
         let is_ready = ready.iter().any(|entry| entry.revents != 0);
-        if !is_ready && !due && !self.control.has_more(self.engine.last_event()) {
+        if !is_ready && !due && !self.clients_wait() {
             return None;
+        }
+        if let Some(child) = self.dumps.answer(&mut self.control, &self.engine) {
+            self.engine.watch_child(now, child, ANSWER);
         }
         let (engine, linux) = (&mut self.engine, &mut self.linux);
         let command = self.control.serve(ready, engine, linux, clock::wall())?;

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+
 use crate::ctl::request::{Command, Flag, Request, Setting};
 use crate::ctl::{Frame, FrameReader, Stream};
 use crate::engine::system::error_text;
@@ -26,7 +28,12 @@ const MOMENT: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(20);
 const WATCH: Duration = Duration::from_secs(1);
 /// Pid files of a daemon that was started without option `-p`, by the name that it is called.
-const PID_FILES: [&str; 2] = ["/run/vrrpd.pid", "/run/keepalived.pid"];
+const PID_FILES: [&str; 4] = [
+    "/run/vrrpd.pid",
+    "/run/keepalived.pid",
+    "/var/run/vrrpd.pid",
+    "/var/run/keepalived.pid",
+];
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -246,21 +253,16 @@ impl Address {
         if let Some(path) = request.setting(Setting::PidFile) {
             return beside(path);
         }
-        let all = PID_FILES.map(beside);
-        let [first, other] = all;
-        match fs::symlink_metadata(&first.socket).is_err()
-            && fs::symlink_metadata(&other.socket).is_ok()
-        {
-            true => other,
-            false => first,
-        }
+        let mut all = PID_FILES.iter().map(|path| beside(path));
+        let exists = |one: &Address| fs::symlink_metadata(&one.socket).is_ok();
+        all.find(exists).unwrap_or_else(|| beside(PID_FILES[0]))
     }
 
     fn connect(&self) -> Result<UnixStream, Failure> {
         let begin = Instant::now();
         loop {
             let error = match UnixStream::connect(&self.socket) {
-                Ok(stream) => return Ok(stream),
+                Ok(stream) => return self.require_main_pid(stream),
                 Err(error) => error,
             };
             // During a restart in place, nobody listens for a moment. There is no socket for a moment
@@ -289,6 +291,23 @@ impl Address {
             thread::sleep(PAUSE);
         }
         false
+    }
+
+    /// Refuses a daemon that is not process `$MAINPID`: that of the service whose `ExecReload=` or init
+    /// script this is.
+    fn require_main_pid(&self, stream: UnixStream) -> Result<UnixStream, Failure> {
+        let wanted = std::env::var("MAINPID").ok();
+        let Some(wanted) = wanted.and_then(|text| text.parse::<i32>().ok()) else {
+            return Ok(stream);
+        };
+        match getsockopt(&stream, PeerCredentials) {
+            Ok(peer) if peer.pid() != wanted => {
+                let path = self.socket.display();
+                let why = format!("process {wanted} (MAINPID) does not listen at {path}");
+                Err(Failure::Message(why, exit::NOT_RUNNING))
+            }
+            _ => Ok(stream),
+        }
     }
 
     fn cannot_connect(&self, error: &io::Error) -> Failure {

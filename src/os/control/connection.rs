@@ -25,6 +25,8 @@ pub(super) struct Connection {
     stream: UnixStream,
     peer: Option<Peer>,
     stage: Stage,
+    /// It has closed its direction, as `socat` does at the end of its input.
+    is_half_closed: bool,
     /// When it is dropped; `None`: it has nothing to read.
     deadline: Option<Instant>,
     /// What is read next, from `sent` on.
@@ -70,6 +72,7 @@ impl Connection {
             }),
             stream,
             stage: Stage::Request(Vec::new()),
+            is_half_closed: false,
             deadline: Some(now.after(PATIENCE)),
             queue: String::new(),
             sent: 0,
@@ -96,10 +99,15 @@ impl Connection {
     }
 
     pub(super) fn poll_entry(&self) -> libc::pollfd {
-        let reads = !self.is_pending() && !matches!(self.stage, Stage::Complete);
+        let writes = self.is_pending() || matches!(self.stage, Stage::Complete);
         libc::pollfd {
             fd: self.stream.as_raw_fd(),
-            events: if reads { libc::POLLIN } else { libc::POLLOUT },
+            events: match writes {
+                true => libc::POLLOUT,
+                // The end of both directions is reported all the same.
+                false if self.is_half_closed => 0,
+                false => libc::POLLIN,
+            },
             revents: 0,
         }
     }
@@ -183,6 +191,7 @@ impl Connection {
     fn watch_for_end(&mut self) -> Option<Request> {
         let mut bytes = [0; 512];
         match self.stream.read(&mut bytes) {
+            Ok(0) if !self.is_half_closed => self.is_half_closed = true,
             Ok(count) if count > 0 => {}
             Err(error) if is_temporary(&error) => {}
             Ok(_) | Err(_) => self.stage = Stage::Closed,

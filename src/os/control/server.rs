@@ -11,6 +11,7 @@ use nix::unistd::ForkResult;
 use super::connection::Connection;
 use super::listener::Listener;
 use crate::config::model::ControlSocket;
+use crate::config::schema::Feature;
 use crate::ctl::request::{Command, Request};
 use crate::ctl::{Clock, Output, Stream};
 use crate::engine::Engine;
@@ -178,15 +179,24 @@ impl Server {
 }
 
 impl Server {
-    /// Has a child process answer each client that waits for this: `answer` appends to the reply what
-    /// takes long to write. Returns the children.
+    /// Whether a client waits for this.
+    pub(in crate::os) fn is_awaited(&self, command: Command) -> bool {
+        self.clients.iter().any(|client| client.awaits(command))
+    }
+
+    /// Has child processes answer the clients that wait for this, at most `most` of them: `answer`
+    /// appends to the reply what takes long to write. Returns the children.
     pub(in crate::os) fn answer_in_children(
         &mut self,
         awaited: Command,
+        most: usize,
         answer: &mut dyn FnMut(&Request, &mut Output),
     ) -> Vec<Pid> {
         let mut children = Vec::new();
         for client in &mut self.clients {
+            if children.len() >= most {
+                break;
+            }
             let Some(request) = client.awaited().filter(|one| one.row.command == awaited) else {
                 continue;
             };
@@ -273,6 +283,14 @@ fn begin(
             log::info!("{} requested by process {pid}", request.row.name);
             client.wait(request);
             Some(command)
+        }
+        Command::Dump if request.names == ["json"] && !Feature::Json.is_built_in() => {
+            client.refuse(&Feature::Json.not_built_in(), 1);
+            None
+        }
+        Command::Dump => {
+            client.wait(request);
+            None
         }
         command @ Command::Diff => {
             client.wait(request);

@@ -3,13 +3,15 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use vrrpd_lab::{Answer, MS, Running, now, process, sleep_ms, wait_until};
+use vrrpd_lab::{Answer, Conf, Inst, Lab, MS, Running, now, process, sleep_ms, wait_until};
 
 use crate::support::{INTERVAL, SOON, VIP, conf, pair};
 use crate::{Ctx, Outcome, Test};
@@ -25,7 +27,9 @@ pub(crate) const TESTS: &[Test] = &[
     test("control_stop_returns_when_the_process_has_ended", stop),
     test("control_a_frozen_daemon_is_named", frozen),
     test("control_socket_keyword", keyword),
+    test("control_group_may_ask_and_change_nothing", group),
     test("control_hostile_clients_cost_nothing", hostile),
+    test("control_half_closed_connection_has_its_answer", half_closed),
     test("control_hundred_clients_at_once", many),
     test("control_status_requests_delay_no_advert", flood),
 ];
@@ -199,6 +203,64 @@ fn keyword(ctx: &Ctx) -> Outcome {
     assert!(!p.run_b.socket().exists() && fs::metadata(other).is_err());
     p.run_b.reload(&conf(100, &[]).text());
     assert_eq!(p.run_b.ask(&["status", "-q"]), done("BACKUP\n"));
+    Outcome::Passed
+}
+
+fn group(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let other = format!("/run/lab/{}.group", a.id());
+    let global = format!("control_socket {other} root nogroup");
+    let mut run = ctx.daemon.start(&a, &conf(200, &[]).global(&global));
+    wait_until(SOON, "it is master", || a.has(VIP));
+    // Others may not be able to reach the binary where it was built.
+    let program = run.socket().with_extension("client");
+    fs::copy(ctx.daemon.path(), &program).expect("copied");
+    let ask = |group: &str, words: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--clear-groups", group]);
+        command.arg(&program).args(words).args(["--socket", &other]);
+        let output = command.output().expect("setpriv");
+        let both = [output.stdout, output.stderr].concat();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&both).into_owned(),
+        )
+    };
+    let member = "--regid=65534";
+    let (code, text) = ask(member, &["status", "-q"]);
+    assert_eq!((code, text.as_str()), (Some(0), "MASTER\n"));
+    for words in [&["stop"][..], &["reload"], &["diff"], &["demote", "all"]] {
+        let (code, text) = ask(member, words);
+        assert_eq!(code, Some(1), "{words:?}: {text}");
+        assert!(text.contains("only root"), "{words:?}: {text}");
+    }
+    let (code, text) = ask("--regid=1", &["status", "-q"]);
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("permission denied"), "{text}");
+    assert!(run.alive());
+    Outcome::Passed
+}
+
+/// A client that closes its direction after the request, as socat does, has the whole answer.
+fn half_closed(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let many: Vec<Inst> = (1..=200)
+        .map(|vrid| Inst::new(vrid, 200, &format!("10.0.1.{vrid}/32")))
+        .collect();
+    let run = ctx.daemon.start(&a, &Conf::of(&many));
+    wait_until(SOON, "it answers", || {
+        run.ask(&["status", "-q"]).code == Some(0)
+    });
+    for line in [&b"vrrpd/1\tstatus\t-q\n"[..], b"vrrpd/1\tdump\tdata\n"] {
+        for _ in 0..20 {
+            let stream = sent(&run, line);
+            stream.shutdown(Shutdown::Write).expect("half closed");
+            let reply = rest(stream);
+            assert!(reply.ends_with("end 0\n"), "{reply}");
+        }
+    }
     Outcome::Passed
 }
 

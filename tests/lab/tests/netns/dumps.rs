@@ -14,6 +14,8 @@ use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test::new("dumps_show_the_running_state", content).keepalived_fails("shows the password"),
+    Test::new("dumps_are_answered_on_the_control_socket", control)
+        .keepalived_fails("has no control socket"),
     Test::new("dumps_have_the_labels_of_keepalived", labels),
     Test::new(
         "dumps_show_the_master_and_the_cause_of_a_fault",
@@ -92,6 +94,15 @@ impl Dumper {
             text = fs::read_to_string(&path).unwrap_or_default();
         }
         text
+    }
+
+    /// The same over the control socket.
+    fn asked(&self, kind: &str) -> String {
+        let mut command = Command::new(self.daemon.path());
+        let command = command.args(["dump", kind, "-p"]).arg(&self.run.pid_file);
+        let output = command.output().expect("the binary");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
     }
 
     fn json(&self) -> Value {
@@ -327,6 +338,51 @@ fn labels(ctx: &Ctx) -> Outcome {
             }
         }
     }
+    Outcome::Passed
+}
+
+fn control(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let dumper = Dumper::start(&ctx.daemon, &a, &rich());
+    wait_until(SOON, "it is master", || a.has(VIP));
+    // The same, without counters and times until the next event.
+    let json: Value = serde_json::from_str(&dumper.asked("json")).expect("JSON");
+    assert_eq!(json[0]["data"]["iname"], "VI_51");
+    assert_eq!(
+        json[0]["data"]["last_transition"]
+            .as_f64()
+            .map(|at| at > 1e9),
+        Some(true)
+    );
+    let labels = |text: &str| -> Vec<String> {
+        let label = |line: &str| line.split([':', '=']).next().unwrap_or("").to_owned();
+        text.lines().map(label).collect()
+    };
+    let (data, stats) = (dumper.asked("data"), dumper.asked("stats"));
+    assert!(!data.contains("secret"), "no password in any dump");
+    let files = fs::read_dir(&dumper.dir).map_or(0, Iterator::count);
+    assert_eq!(files, 0, "nothing was written");
+    assert_eq!(
+        labels(&data),
+        labels(&dumper.dump("DATA", "keepalived.data"))
+    );
+    assert_eq!(
+        labels(&stats),
+        labels(&dumper.dump("STATS", "keepalived.stats"))
+    );
+
+    // Many at a time.
+    let pid_file = dumper.run.pid_file.display();
+    let ask = format!("{} dump json -p {pid_file}", dumper.daemon.path());
+    let all = format!("for i in $(seq 40); do {ask} & done; wait");
+    let output = Command::new("sh").args(["-c", &all]).output().expect("sh");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_eq!(
+        text.matches("\"iname\": \"VI_51\"").count() + text.matches("\"iname\":\"VI_51\"").count(),
+        40
+    );
+    wait_until(SOON, "no child is left", || dumper.run.pids().len() == 1);
     Outcome::Passed
 }
 

@@ -1,7 +1,6 @@
 //! The ubus object `keepalived`, and the scripts of notifications.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -61,14 +60,8 @@ pub(super) fn dump(ctx: &Ctx) -> Outcome {
         took < QUICK
     });
 
-    // A link of another user.
-    router.write("/tmp/other", "[ \"other\" ]");
-    let path = router.at("/tmp/keepalived.json");
-    fs::remove_file(&path).expect("the dump");
-    symlink("other", &path).expect("a link");
-    let dump = router.ubus("dump");
-    assert_eq!(dump["status"][0]["data"]["iname"], "LAN", "{dump}");
-    assert_eq!(router.read("/tmp/other"), "[ \"other\" ]");
+    // Nothing is written there.
+    assert_eq!(router.read("/tmp/keepalived.json"), "[ \"old\" ]");
 
     // Several at a time.
     let calls: Vec<_> = (0..8)
@@ -157,10 +150,17 @@ config vrrp_sync_group
         is("instance", &["LAN"]) && is("group", &[])
     });
 
+    // `service vrrpd status`, also if procd alone knows that it runs.
+    let code = || router.init("status").0.status.code();
+    router.write("/tmp/running", "vrrpd\n");
+    assert_eq!(code(), Some(0));
+    fs::remove_file(router.at("/tmp/running")).expect("removed");
+
     let nothing = json!({ "instance": [], "group": [] });
     service.signal(Signal::SIGKILL);
     service.0.wait().expect("its end");
     assert_eq!(router.ubus("status"), nothing, "it was killed");
+    assert_eq!(code(), Some(3), "it was killed");
     let mut service = Service::start(&router, &node);
     wait_until(SOON, "the instance is listed again", || {
         is("instance", &["LAN"])
