@@ -150,15 +150,17 @@ deps: ## install what building, testing and measuring need
 	@tests/deps/ensure build lab peers kernel
 	@tests/lab/guest/prepare
 
-man: ## generate the manual pages from the option and keyword tables: target/man
+man: ## generate manual pages and bash completion from the tables of options, commands, keywords: target/man
 	@mkdir -p target/man
 	$(CARGO) run -q --locked --features reference --example man 8 >target/man/vrrpd.8
 	$(CARGO) run -q --locked --features reference --example man >target/man/vrrpd.conf.5
+	$(CARGO) run -q --locked --features reference --example man bash >target/man/vrrpd.bash
 
 install: build man ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 755 target/release/vrrpd $(DESTDIR)$(PREFIX)/sbin/vrrpd
 	install -D -m 644 target/man/vrrpd.8 $(DESTDIR)$(PREFIX)/share/man/man8/vrrpd.8
 	install -D -m 644 target/man/vrrpd.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/vrrpd.conf.5
+	install -D -m 644 target/man/vrrpd.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/vrrpd
 	install -d $(DESTDIR)$(PREFIX)/share/doc/vrrpd
 	install -m 644 configs/*.conf $(DESTDIR)$(PREFIX)/share/doc/vrrpd/
 

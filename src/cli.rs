@@ -12,6 +12,7 @@ use std::path::Path;
 
 use lexopt::{Arg, Parser};
 
+use crate::ctl::reference::OptionText;
 use crate::ctl::request as control;
 use crate::types::{CalledAs, Strictness, Subsystems, umask};
 
@@ -556,6 +557,24 @@ pub fn help() -> String {
     }
     out.push_str("\nSIGHUP reloads the configuration, SIGTERM stops the daemon.\n");
     out
+}
+
+/// The options of the daemon that have help text; without the values that are optional.
+#[must_use]
+pub fn options() -> Vec<OptionText> {
+    let rows = TABLE.iter().filter(|row| !row.help.is_empty());
+    let option = |row: &Row| OptionText {
+        short: row
+            .short
+            .map_or(String::new(), |letter| format!("-{letter}")),
+        long: ["--", row.long].concat(),
+        value: match row.value {
+            Required(name) => name,
+            Optional(_) | Value::None => "",
+        },
+        text: row.help,
+    };
+    rows.map(option).collect()
 }
 
 /// The text for `-v`, with the names of the features that are built in; for programs that expect

@@ -39,7 +39,7 @@ fn pack(scratch: &Scratch, out: &str, umask: &str) -> PathBuf {
     }
     let man = scratch.0.join("man");
     fs::create_dir_all(&man).expect("a directory");
-    for page in ["vrrpd.8", "vrrpd.conf.5"] {
+    for page in ["vrrpd.8", "vrrpd.conf.5", "vrrpd.bash"] {
         fs::write(man.join(page), ".TH VRRPD\n").expect("write");
     }
     let script = format!("umask {umask} && exec {CONFIGS}/dist \"$@\"");
@@ -85,6 +85,7 @@ fn packages_are_reproducible() {
         "vrrpd",
         "vrrpd.8",
         "vrrpd.conf.5",
+        "vrrpd.bash",
         "LICENSE-MIT",
         "configs/busybox/S50vrrpd",
         "configs/vrrpd.conf",
@@ -122,6 +123,7 @@ fn debian_package_follows_debian_policy() {
         ("-rw-r--r--", "lib/systemd/system/vrrpd.service"),
         ("-rw-r--r--", "usr/share/man/man5/vrrpd.conf.5.gz"),
         ("-rw-r--r--", "usr/share/man/man8/vrrpd.8.gz"),
+        ("-rw-r--r--", "usr/share/bash-completion/completions/vrrpd"),
         ("-rw-r--r--", "usr/share/doc/vrrpd/copyright"),
         ("-rw-r--r--", "usr/share/doc/vrrpd/changelog.gz"),
         ("-rw-r--r--", "usr/share/doc/vrrpd/examples/vrrpd.conf"),
@@ -249,7 +251,7 @@ const OPENRC: &str = "
     eend() { return \"$1\"; }
     eerror() { echo \"error: $*\"; }
     PATH=$4:$PATH
-    RC_SVCNAME=vrrpd
+    RC_SVCNAME=vrrpd vrrpd_options=\"-p $4/vrrpd.pid\"
     . \"$1\"
     command=$2 vrrpd_conf=$3
     shift 4

@@ -3,12 +3,12 @@
 use super::request::{Flag, OF_ALL, Row, SETTINGS, Setting, flag_names};
 
 /// An option of a command.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OptionText {
     /// `-q`; may be empty.
-    pub short: &'static str,
+    pub short: String,
     /// `--quiet`.
-    pub long: &'static str,
+    pub long: String,
     /// What its value is; empty if it has none.
     pub value: &'static str,
     /// What it does.
@@ -21,8 +21,8 @@ pub fn options(row: &Row) -> Vec<OptionText> {
     let flags = row.flags.iter().map(|flag| {
         let (short, long) = flag_names(*flag);
         OptionText {
-            short,
-            long,
+            short: short.to_owned(),
+            long: long.to_owned(),
             value: "",
             text: flag_text(*flag),
         }
@@ -41,8 +41,8 @@ fn settings(wanted: &[Setting]) -> impl Iterator<Item = OptionText> {
     rows.map(|(setting, short, long)| {
         let (value, text) = setting_text(*setting);
         OptionText {
-            short,
-            long,
+            short: (*short).to_owned(),
+            long: (*long).to_owned(),
             value,
             text,
         }

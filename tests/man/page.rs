@@ -1,4 +1,5 @@
-//! Prints vrrpd.conf(5), and with the argument `8` vrrpd(8): `make man`.
+//! Prints vrrpd.conf(5), with the argument `8` vrrpd(8), and with `bash` the completion of that shell:
+//! `make man`.
 //!
 //! The prose is in `vrrpd.conf.5.roff` and `vrrpd.8.roff`. A line `.\" @name@` in them is replaced:
 //! `@options@` by the options of `-h`, `@command NAME@` by the head and options of a command, with
@@ -14,6 +15,9 @@ use vrrpd::config::schema::{
 };
 use vrrpd::ctl::reference::{self, OptionText};
 use vrrpd::ctl::request::{COMMANDS, find};
+
+#[path = "completion.rs"]
+mod completion;
 
 const PROGRAM: &str = include_str!("vrrpd.8.roff");
 const CONFIGURATION: &str = include_str!("vrrpd.conf.5.roff");
@@ -32,6 +36,7 @@ const EXAMPLES: &[(&str, &str)] = examples! {
 
 fn main() {
     let page = match std::env::args().nth(1).as_deref() {
+        Some("bash") => return print!("{}", completion::bash()),
         Some("8") => PROGRAM,
         _ => CONFIGURATION,
     };
@@ -78,7 +83,7 @@ fn command_options(options: &[OptionText], out: &mut String) {
         } = option;
         let comma = if short.is_empty() { "" } else { ", " };
         let equals = if value.is_empty() { "" } else { "=" };
-        let names = [short, comma, long, equals, value].concat();
+        let names = [short.as_str(), comma, long, equals, value].concat();
         let (names, text) = (escape(&names), escape(option.text));
         let _ = writeln!(out, ".TP\n.B {names}\n{text}");
     }

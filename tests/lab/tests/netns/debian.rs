@@ -101,7 +101,7 @@ fn build() -> (PathBuf, PathBuf) {
     let arch = String::from_utf8(arch).expect("a name");
     let out = Path::new(DIR).join("deb");
     fs::create_dir_all(&out).expect("mkdir");
-    for name in ["file", "vrrpd.8", "vrrpd.conf.5"] {
+    for name in ["file", "vrrpd.8", "vrrpd.conf.5", "vrrpd.bash"] {
         fs::write(out.join(name), "no binary\n").expect("write");
     }
     for (binary, arch) in [

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use vrrpd_lab::{Daemon, Lab, Node, process, sleep_ms, wait_for, wait_until};
+use vrrpd_lab::{Daemon, Lab, Node, Running, process, sleep_ms, wait_for, wait_until};
 
 use crate::support::{SOON, VIP, conf};
 use crate::{Ctx, Outcome, Test};
@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[Test] = &[
     Test::new("init_script_ignores_foreign_processes", foreign).keepalived_fails(OURS),
     Test::new("init_respawn_is_delayed", respawn).keepalived_fails(OURS),
     Test::new("service_manager_is_notified", notified).keepalived_fails(OURS),
+    Test::new("systemd_reload_reports_the_outcome", systemd_reload).keepalived_fails(OURS),
     Test::new("unreachable_service_manager_is_ignored", unreachable).keepalived_fails(OURS),
     Test::new("read_only_root_suffices", read_only).keepalived_fails(OURS),
 ];
@@ -52,6 +53,72 @@ fn busybox() -> Result<PathBuf, Outcome> {
         std::os::unix::fs::symlink(&program, dir.join(applet)).expect("a link");
     }
     Ok(dir)
+}
+
+// ---- systemd ----
+
+/// Runs `ExecReload=` of the unit as systemd does, for this daemon; returns its exit code and output.
+fn exec_reload(run: &Running, program: &str, main_pid: u32) -> (Option<i32>, String) {
+    let unit = fs::read_to_string(format!("{CONFIGS}/systemd/vrrpd.service")).expect("read");
+    let line = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("ExecReload="));
+    let script = line.and_then(|line| line.split('\'').nth(1));
+    let pid_file = run.pid_file.display();
+    let script = script
+        .expect("a quoted script")
+        .replace("vrrpd reload", &format!("vrrpd reload -p {pid_file}"))
+        .replace("/usr/sbin/vrrpd", program)
+        .replace("/etc/vrrpd.conf", &run.conf_file.display().to_string());
+    let output = Command::new("sh")
+        .args(["-c", &script, "vrrpd"])
+        .env("MAINPID", main_pid.to_string())
+        .output()
+        .expect("sh");
+    let both = [output.stdout, output.stderr].concat();
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&both).into_owned(),
+    )
+}
+
+fn systemd_reload(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let program = ctx.daemon.path();
+    let run = ctx.daemon.start(&a, &conf(200, &[]));
+    wait_until(SOON, "it is master", || a.has(VIP));
+    let reload = |text: &str, main_pid: u32| {
+        fs::write(&run.conf_file, text).expect("write");
+        exec_reload(&run, &program, main_pid)
+    };
+    let other = conf(200, &[]).text().replace(VIP, "10.0.0.101");
+    let (code, text) = reload(&other, run.pid());
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("reload complete"), "{text}");
+    assert!(a.has("10.0.0.101") && !a.has(VIP), "it is done");
+    let (code, text) = reload(BROKEN, run.pid());
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("virtual_router_id"), "{text}");
+    assert!(a.has("10.0.0.101"));
+
+    // Without a control socket: by signal.
+    let off = conf(200, &[]).global("control_socket off").text();
+    assert_eq!(reload(&off, run.pid()).0, Some(0));
+    wait_until(SOON, "the socket is gone", || !run.socket().exists());
+    wait_until(SOON, "it has the first address", || a.has(VIP));
+    let (code, text) = reload(&other, run.pid());
+    assert_eq!(code, Some(0), "{text}");
+    wait_until(SOON, "it has the other address", || a.has("10.0.0.101"));
+
+    // The process of another service that has the default pid file gets no request.
+    wait_until(SOON, "there is a socket again", || run.socket().exists());
+    let sleep = Command::new("sleep").arg("1000").spawn().expect("sleep");
+    let sleep = Killed(sleep);
+    let (_, text) = reload(&conf(200, &[]).text(), sleep.0.id());
+    assert!(text.contains("(MAINPID) does not listen"), "{text}");
+    assert!(!a.has(VIP));
+    Outcome::Passed
 }
 
 // ---- the init script ----
@@ -154,7 +221,7 @@ fn script(ctx: &Ctx) -> Outcome {
     script.expect("start", 0, &format!("already running (pid {first})"));
 
     script.configure(&conf(200, &[]).text().replace(VIP, "10.0.0.101"));
-    script.expect("reload", 0, &format!("reload requested (pid {first})"));
+    script.expect("reload", 0, "reload complete");
     wait_until(SOON, "it has the other address", || {
         a.has("10.0.0.101") && !a.has(VIP)
     });
