@@ -8,6 +8,7 @@
 mod around;
 mod attack;
 mod bulk;
+mod control;
 mod cost;
 mod hostile;
 mod report;
@@ -58,6 +59,7 @@ const ALL: &[Measurement] = &[
     ("hostile page", attack::page),
     ("reload", around::reload),
     ("scripts", around::scripts),
+    ("status", control::status),
 ];
 
 fn main() {
