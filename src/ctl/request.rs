@@ -272,14 +272,18 @@ impl Request {
         }
     }
 
-    /// Adds an option that the client decides on.
+    /// Adds an option that the client decides on, if the command has it.
     pub fn add(&mut self, flag: Flag) {
-        self.flags.push(flag);
+        if self.row.flags.contains(&flag) {
+            self.flags.push(flag);
+        }
     }
 
-    /// Sets an option that the client decides on.
+    /// Sets an option that the client decides on, if the command has it.
     pub fn set(&mut self, setting: Setting, value: String) {
-        self.settings.push((setting, value));
+        if self.row.settings.contains(&setting) {
+            self.settings.push((setting, value));
+        }
     }
 
     /// The line that asks for it.
@@ -457,6 +461,23 @@ mod tests {
         assert_eq!(request.line(), "vrrpd/1\tstatus\t--\tVI_1\n");
         assert_eq!(request.setting(Setting::Socket), Some("/run/x.sock"));
         assert!(request.has(Flag::Watch));
+    }
+
+    #[test]
+    fn a_terminal_changes_only_commands_with_its_options() {
+        for row in COMMANDS {
+            let names = match row.names {
+                Names::Exactly(count) => vec!["x"; count],
+                Names::Choice => row.usage.split('|').take(1).collect(),
+                Names::None | Names::Any => Vec::new(),
+            };
+            let mut request = parse([row.name].into_iter().chain(names)).unwrap();
+            request.set(Setting::Width, "80".to_owned());
+            request.add(Flag::Color);
+            let line = request.line();
+            let words = line.trim_end_matches('\n').split('\t').skip(1);
+            assert_eq!(parse(words).unwrap().line(), line, "{}", row.name);
+        }
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub fn run(request: &mut Request) -> u8 {
     }
     #[cfg(feature = "json")]
     if request.row.command == Command::Metrics
-        && let Some(code) = super::super::metrics::run(request)
+        && let Some(code) = crate::os::metrics::run(request)
     {
         return code;
     }
@@ -115,7 +115,11 @@ fn once(server: &Address, request: &Request) -> u8 {
         Ok(code) => code,
         Err(Failure::Ended | Failure::NotAnswered) => match request.row.command {
             Command::Reload | Command::Restart => await_successor(server),
-            Command::Stop => exit::OK,
+            // The end of the connection is that of the process.
+            Command::Stop => {
+                print(Stream::Out, b"vrrpd has stopped\n");
+                exit::OK
+            }
             _ => complain(
                 "the daemon ended before its answer was complete",
                 exit::NOT_RUNNING,
