@@ -328,7 +328,7 @@ fn values<'a>(json: &'a Value, key: &str, found: &mut Vec<&'a str>) {
             fields.values().for_each(|value| values(value, key, found));
         }
         Value::Array(items) => items.iter().for_each(|item| values(item, key, found)),
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
