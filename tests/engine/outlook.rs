@@ -75,7 +75,7 @@ fn the_predicted_takeover_is_the_one_that_happens() {
     let one = &shown.instances[0];
     assert_eq!(one.state, VrrpState::Master);
     assert_eq!(one.last_transition.expect("one").at, down_at);
-    assert_eq!(one.why, "no advert from master 192.0.2.2");
+    assert_eq!(one.why, "no advert from master 192.0.2.2 (priority 200)");
     assert_eq!(one.heard, Some(heard), "it is still known");
     assert_eq!(shown.totals.states, [0, 0, 1, 0]);
 }
