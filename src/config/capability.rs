@@ -135,6 +135,11 @@ impl Needs {
         if config.fifos().any(|(_, fifo)| fifo.user != own) {
             needs.add(Capability::Chown, &"owner of a notify FIFO");
         }
+        let control = &config.global.control;
+        let owner = (control.uid, control.gid);
+        if owner != (None, None) && owner != (Some(own.uid), Some(own.gid)) {
+            needs.add(Capability::Chown, &"owner of the control socket");
+        }
         if cfg!(feature = "lvs") {
             let services = config.lvs.virtual_servers.iter();
             let mut servers = services.flat_map(|service| &service.real_servers);

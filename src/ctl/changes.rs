@@ -127,6 +127,14 @@ pub struct Both<'a> {
     pub new: &'a [&'a str],
 }
 
+impl<'a> Both<'a> {
+    /// The names in the configuration that runs, and in the one that is compared with it.
+    #[must_use]
+    pub fn new(old: &'a [&'a str], new: &'a [&'a str]) -> Self {
+        Both { old, new }
+    }
+}
+
 #[inline(never)]
 fn line(out: &mut Output, name: &dyn Display, what: &dyn Display) {
     let _ = writeln!(out.text, "{name} {what}");
@@ -135,14 +143,11 @@ fn line(out: &mut Output, name: &dyn Display, what: &dyn Display) {
 /// What changes of an instance, by keyword; empty: nothing.
 fn instance(old: &VrrpInstance, new: &VrrpInstance, tracks: bool) -> String {
     let mut what = String::new();
-    let values: [(&str, &dyn Display, &dyn Display); 8] = [
+    let values: [(&str, &dyn Display, &dyn Display); 5] = [
         ("name", &Escaped(&old.name), &Escaped(&new.name)),
         ("priority", &old.priority, &new.priority),
         ("advert_int", &old.advert_int, &new.advert_int),
         ("version", &old.version, &new.version),
-        ("nopreempt", &on(old.nopreempt), &on(new.nopreempt)),
-        ("accept", &on(old.accept), &on(new.accept)),
-        ("strict_mode", &on(old.strict), &on(new.strict)),
         (
             "down_timer_adverts",
             &old.down_timer_adverts,
@@ -155,7 +160,17 @@ fn instance(old: &VrrpInstance, new: &VrrpInstance, tracks: bool) -> String {
             push(&mut what, &format_args!("{keyword} {before} → {after}"));
         }
     }
+    for ((keyword, before), (_, after)) in switches(old).into_iter().zip(switches(new)) {
+        if before != after {
+            let state = if after { "on" } else { "off" };
+            push(&mut what, &format_args!("{keyword} {state}"));
+        }
+    }
     let others = [
+        (
+            "timer_expired_backup",
+            old.timer_expired_backup == new.timer_expired_backup,
+        ),
         ("preempt_delay", old.preempt_delay == new.preempt_delay),
         ("authentication", old.auth == new.auth),
         ("source address", old.src_ip == new.src_ip),
@@ -175,9 +190,6 @@ fn instance(old: &VrrpInstance, new: &VrrpInstance, tracks: bool) -> String {
     addresses(&mut what, "virtual_ipaddress", &old.vips, &new.vips);
     let (before, after) = (&old.excluded_vips, &new.excluded_vips);
     addresses(&mut what, "virtual_ipaddress_excluded", before, after);
-    if what.is_empty() && !is_equal(old, new) {
-        push(&mut what, &"other settings");
-    }
     what
 }
 
@@ -188,18 +200,24 @@ fn transport(transport: &Transport) -> &'static str {
     }
 }
 
-/// Whether two instances are equal, apart from what is numbered by its place in the configuration.
-fn is_equal(old: &VrrpInstance, new: &VrrpInstance) -> bool {
-    let new = VrrpInstance {
-        tracks: old.tracks.clone(),
-        sync_group: old.sync_group,
-        ..new.clone()
-    };
-    *old == new
-}
-
-fn on(value: bool) -> &'static str {
-    if value { "on" } else { "off" }
+/// The settings that are on or off.
+fn switches(conf: &VrrpInstance) -> [(&'static str, bool); 14] {
+    [
+        ("nopreempt", conf.nopreempt),
+        ("accept", conf.accept),
+        ("strict_mode", conf.strict),
+        ("state MASTER", conf.initial_master),
+        ("track_src_ip", conf.track_src_ip),
+        ("skip_check_adv_addr", conf.skip_check_adv_addr),
+        ("v3_checksum_as_v2", conf.v3_checksum_as_v2),
+        ("old_unicast_checksum", conf.old_unicast_checksum),
+        ("lower_prio_no_advert", conf.lower_prio_no_advert),
+        ("higher_prio_send_advert", conf.higher_prio_send_advert),
+        ("owner_ignore_adverts", conf.owner_ignore_adverts),
+        ("tracking of its own interface", conf.track_primary),
+        ("promote_secondaries", conf.promote_secondaries),
+        ("unicast_fault_no_peer", conf.unicast_fault_no_peer),
+    ]
 }
 
 #[inline(never)]

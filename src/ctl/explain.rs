@@ -451,6 +451,11 @@ fn others(snapshot: &Snapshot<'_>, style: &Style, out: &mut Output) {
         }
         say(out, style, &text);
     }
+    scripts(snapshot, style, out);
+    files_and_processes(snapshot, style, out);
+}
+
+fn scripts(snapshot: &Snapshot<'_>, style: &Style, out: &mut Output) {
     for one in wanted(&snapshot.scripts, style, |one| &one.conf.name) {
         let (conf, (state, _)) = (one.conf, state_of(one.up));
         title(
@@ -467,6 +472,9 @@ fn others(snapshot: &Snapshot<'_>, style: &Style, out: &mut Output) {
         );
         say(out, style, &text);
     }
+}
+
+fn files_and_processes(snapshot: &Snapshot<'_>, style: &Style, out: &mut Output) {
     for one in wanted(&snapshot.files, style, |one| &one.conf.name) {
         let value = one
             .value

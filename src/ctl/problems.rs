@@ -88,9 +88,10 @@ pub(super) fn besides_state(one: &Instance<'_>, clock: &Clock, sink: &mut Sink<'
             Finding::Adapted => continue,
         };
         let ago = clock.now.since(sender.at);
-        let text = match sender.kind {
-            Finding::SecondMaster => format!("another master: {}", sender.text),
-            _ => sender.text.clone(),
+        let text = if sender.kind == Finding::SecondMaster {
+            format!("another master: {}", sender.text)
+        } else {
+            sender.text.clone()
         };
         let text = if ago < Duration::from_secs(10) {
             text

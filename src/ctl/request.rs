@@ -229,6 +229,14 @@ pub struct Request {
     pub names: Vec<String>,
 }
 
+impl Command {
+    /// Whether it concerns the whole process: the client waits until it is done.
+    #[must_use]
+    pub fn is_of_process(self) -> bool {
+        matches!(self, Self::Reload | Self::Restart | Self::Stop)
+    }
+}
+
 impl Request {
     /// Whether an option was given.
     #[must_use]
@@ -344,11 +352,16 @@ pub fn parse<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Request, St
         }
     }
     let given = request.names.len();
-    match row.names {
-        Names::None if given > 0 => Err(usage(row)),
-        Names::Exactly(wanted) if given != wanted => Err(usage(row)),
-        Names::Choice if !is_choice(row, &request.names) => Err(usage(row)),
-        _ => Ok(request),
+    let is_valid = match row.names {
+        Names::None => given == 0,
+        Names::Any => true,
+        Names::Exactly(wanted) => given == wanted,
+        Names::Choice => is_choice(row, &request.names),
+    };
+    if is_valid {
+        Ok(request)
+    } else {
+        Err(usage(row))
     }
 }
 
@@ -384,16 +397,24 @@ fn parse_option<'a>(
     };
     let value = attached.or_else(|| words.next());
     let value = value.ok_or_else(|| format!("{option} needs a value"))?;
-    let is_valid = match setting {
-        Setting::Width | Setting::Count => value.parse::<u32>().is_ok(),
-        Setting::For => duration(value).is_some(),
-        _ => !value.chars().any(char::is_control),
+    let (is_valid, wanted) = match setting {
+        Setting::Width | Setting::Count => (value.parse::<u32>().is_ok(), "a number"),
+        Setting::For => (
+            duration(value).is_some(),
+            "a duration such as 90s, 30m, 2h or 1d",
+        ),
+        Setting::Reason
+        | Setting::File
+        | Setting::Output
+        | Setting::Listen
+        | Setting::User
+        | Setting::Socket
+        | Setting::PidFile => {
+            let is_text = !value.chars().any(char::is_control);
+            (is_text, "a text without control characters")
+        }
     };
     if !is_valid {
-        let wanted = match setting {
-            Setting::For => "a duration such as 90s, 30m, 2h or 1d",
-            _ => "a number",
-        };
         return Err(format!("{option}: '{}' is not {wanted}", Escaped(value)));
     }
     request.settings.push((*setting, value.to_owned()));

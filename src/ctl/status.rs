@@ -307,10 +307,10 @@ fn addresses(one: &Instance<'_>, room: usize) -> String {
             .filter(|item| item.status == InstallStatus::Installed)
             .count(),
     );
-    let mut text = match one.state {
-        VrrpState::Master if set < total => format!("{set} of {total} set"),
-        _ => String::new(),
-    };
+    let mut text = String::new();
+    if one.state == VrrpState::Master && set < total {
+        text = format!("{set} of {total} set");
+    }
     for (nth, item) in all().enumerate() {
         let gap = if text.is_empty() { "" } else { " " };
         let next = format!("{gap}{}", item.item.cidr.addr);

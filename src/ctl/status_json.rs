@@ -196,13 +196,22 @@ fn instance(json: &mut Json, one: &Instance<'_>, snapshot: &Snapshot<'_>) {
     json.number("interval", &Short(conf.advert_int.duration()));
     json.number("down_interval", &Short(one.down_interval));
     json.number("skew", &Short(one.skew));
-    let takeover = match one.outlook {
-        Outlook::Backup(_) if one.maintenance.is_none() => {
-            one.deadline.map(|at| at.since(clock.now))
-        }
-        _ => None,
-    };
-    seconds(json, "takeover_in", takeover);
+    let waits = matches!(one.outlook, Outlook::Backup(_)) && one.maintenance.is_none();
+    let deadline = one.deadline.filter(|_| waits);
+    seconds(json, "takeover_in", deadline.map(|at| at.since(clock.now)));
+    conditions(json, one, snapshot);
+    installed(json, one);
+    senders(json, one, clock);
+    let counters = &one.counters;
+    json.number("adverts_sent", &counters.advert_sent);
+    json.number("adverts_received", &counters.advert_rcvd);
+    json.number("times_master", &counters.become_master);
+    problems(json, |sink| problems::of_instance(one, clock, sink));
+}
+
+/// What holds an instance back.
+fn conditions(json: &mut Json, one: &Instance<'_>, snapshot: &Snapshot<'_>) {
+    let (conf, clock) = (one.conf, &snapshot.clock);
     let group = conf.sync_group.and_then(|id| snapshot.groups.get(id.0));
     text(
         json,
@@ -237,13 +246,6 @@ fn instance(json: &mut Json, one: &Instance<'_>, snapshot: &Snapshot<'_>) {
         "send_error",
         one.send_error.as_ref().map(|one| one as &dyn Display),
     );
-    installed(json, one);
-    senders(json, one, clock);
-    let counters = &one.counters;
-    json.number("adverts_sent", &counters.advert_sent);
-    json.number("adverts_received", &counters.advert_rcvd);
-    json.number("times_master", &counters.become_master);
-    problems(json, |sink| problems::of_instance(one, clock, sink));
 }
 
 fn master(json: &mut Json, master: MasterInfo) {

@@ -35,8 +35,8 @@ impl Display for Exact {
         write!(f, "{}", self.0.as_secs())?;
         match millis {
             0 => {}
-            _ if millis % 100 == 0 => write!(f, ".{}", millis / 100)?,
-            _ if millis % 10 == 0 => write!(f, ".{:02}", millis / 10)?,
+            _ if millis.is_multiple_of(100) => write!(f, ".{}", millis / 100)?,
+            _ if millis.is_multiple_of(10) => write!(f, ".{:02}", millis / 10)?,
             _ => write!(f, ".{millis:03}")?,
         }
         f.write_str(" s")

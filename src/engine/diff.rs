@@ -85,76 +85,39 @@ impl Engine {
                 && old.conf.notify == new.notify
                 && old.conf.tracking_weight == new.tracking_weight
         };
-        changes.objects(
-            out,
-            "sync group",
-            Both {
-                old: &before,
-                new: &after,
-            },
-            &same,
-        );
+        changes.objects(out, "sync group", Both::new(&before, &after), &same);
+        self.diff_tracked(config, changes, out);
+        self.diff_settings(config, changes, out);
+    }
 
-        let old: Vec<_> = self
-            .shared
-            .tracking
-            .show_scripts()
-            .map(|one| one.conf)
-            .collect();
+    /// Scripts, files and processes.
+    fn diff_tracked(&self, config: &Config, changes: &mut Changes, out: &mut Output) {
+        let tracking = &self.shared.tracking;
+
+        let old: Vec<_> = tracking.show_scripts().map(|one| one.conf).collect();
         let new = &config.scripts;
         let before: Vec<&str> = old.iter().map(|one| &*one.name).collect();
         let after: Vec<&str> = new.iter().map(|one| &*one.name).collect();
         let same = |a: usize, b: usize| old.get(a).copied() == new.get(b);
-        changes.objects(
-            out,
-            "script",
-            Both {
-                old: &before,
-                new: &after,
-            },
-            &same,
-        );
+        changes.objects(out, "script", Both::new(&before, &after), &same);
 
-        let old: Vec<_> = self
-            .shared
-            .tracking
-            .show_files()
-            .map(|(conf, _)| conf)
-            .collect();
+        let old: Vec<_> = tracking.show_files().map(|(conf, _)| conf).collect();
         let new = &config.track_files;
         let before: Vec<&str> = old.iter().map(|one| &*one.name).collect();
         let after: Vec<&str> = new.iter().map(|one| &*one.name).collect();
         let same = |a: usize, b: usize| old.get(a).copied() == new.get(b);
-        changes.objects(
-            out,
-            "track_file",
-            Both {
-                old: &before,
-                new: &after,
-            },
-            &same,
-        );
+        changes.objects(out, "track_file", Both::new(&before, &after), &same);
 
-        let old: Vec<_> = self
-            .shared
-            .tracking
-            .show_processes()
-            .map(|one| one.conf)
-            .collect();
+        let old: Vec<_> = tracking.show_processes().map(|one| one.conf).collect();
         let new = &config.track_processes;
         let before: Vec<&str> = old.iter().map(|one| &*one.name).collect();
         let after: Vec<&str> = new.iter().map(|one| &*one.name).collect();
         let same = |a: usize, b: usize| old.get(a).copied() == new.get(b);
-        changes.objects(
-            out,
-            "track_process",
-            Both {
-                old: &before,
-                new: &after,
-            },
-            &same,
-        );
+        changes.objects(out, "track_process", Both::new(&before, &after), &same);
+    }
 
+    /// Settings without a name.
+    fn diff_settings(&self, config: &Config, changes: &mut Changes, out: &mut Output) {
         changes.settings(out, "global_defs", self.shared.global == config.global);
         let statics = self.statics.iter().eq(config.static_addresses.iter());
         changes.settings(out, "static_ipaddress", statics);

@@ -201,7 +201,7 @@ impl Engine {
     }
 
     /// A reload was refused; the running configuration stays.
-    pub fn reload_refused(&mut self, now: Instant, why: String) {
+    pub fn reload_refused(&mut self, now: Instant, why: &str) {
         // What the log has above it, it does not show.
         let why = why.replace(" (see above)", "");
         self.daemon.refused = Some(RefusedReload { at: now, why });

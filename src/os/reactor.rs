@@ -248,7 +248,7 @@ impl<'a> Reactor<'a> {
     }
 
     /// A reload was refused.
-    pub fn reload_refused(&mut self, why: String) {
+    pub fn reload_refused(&mut self, why: &str) {
         self.engine.reload_refused(clock::now(), why);
     }
 
@@ -546,15 +546,17 @@ impl<'a> Reactor<'a> {
         }
         let (engine, linux) = (&mut self.engine, &mut self.linux);
         let command = self.control.serve(ready, engine, linux, clock::wall())?;
-        match command {
-            Command::Stop => Some(ProcessRequest::Stop),
-            Command::Reload => Some(ProcessRequest::Reload),
-            Command::Diff => Some(ProcessRequest::Diff),
-            _ => {
-                self.test_successor();
-                None
-            }
+        if command == Command::Restart {
+            self.test_successor();
+            return None;
         }
+        let known = [
+            (Command::Stop, ProcessRequest::Stop),
+            (Command::Reload, ProcessRequest::Reload),
+            (Command::Diff, ProcessRequest::Diff),
+        ];
+        let found = known.into_iter().find(|(one, _)| *one == command);
+        found.map(|(_, request)| request)
     }
 
     // ---- signals ----

@@ -246,7 +246,7 @@ impl<'a> Daemon<'a> {
             let refusal = format!("reload refused, the running configuration stays: {why}");
             reactor.log_event(ProcessEvent::ReloadRefused, format_args!("{refusal}"));
             let refusal = [&self.loader.problems, &refusal, "\n"].concat();
-            reactor.reload_refused(why);
+            reactor.reload_refused(&why);
             reactor.report(Command::Reload, Outcome::Refused(&refusal));
             Reload::Refused
         });

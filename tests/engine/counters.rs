@@ -87,8 +87,8 @@ fn the_state_of_the_configuration_is_kept() {
     let mut kernel = eth0();
     let mut engine = master(&mut kernel);
     engine.config_applied(at(500), "vrrpd.conf", 2);
-    engine.reload_refused(at(500), "it has an error".into());
-    engine.reload_refused(at(500), "it has an error".into());
+    engine.reload_refused(at(500), "it has an error");
+    engine.reload_refused(at(500), "it has an error");
     let refused = counters(&engine, at(600)).config;
     assert!(refused.last_refused);
     assert_eq!((refused.errors, refused.refused_reloads), (2, 2));

@@ -264,10 +264,7 @@ impl VirtualServices for Lvs {
         let (old, new) = (&self.conf.virtual_servers, &new.virtual_servers);
         let before: Vec<&str> = old.iter().map(|one| &*one.name).collect();
         let after: Vec<&str> = new.iter().map(|one| &*one.name).collect();
-        let names = ctl::Both {
-            old: &before,
-            new: &after,
-        };
+        let names = ctl::Both::new(&before, &after);
         changes.objects(out, "virtual server", names, &|a, b| {
             old.get(a) == new.get(b)
         });

@@ -95,7 +95,7 @@ fn follow(server: &Address, request: &Request) -> u8 {
         let answer = ask(server, request, &mut |stream, bytes| {
             // Nobody reads any longer: as `tail -f`.
             if write(stream, bytes).is_err() {
-                std::process::exit(exit::OK.into());
+                quit();
             }
         });
         match answer {
@@ -110,23 +110,32 @@ fn follow(server: &Address, request: &Request) -> u8 {
     }
 }
 
+/// Ends the program.
+#[allow(clippy::exit, reason = "the answer of the daemon has no other end")]
+fn quit() -> ! {
+    std::process::exit(exit::OK.into())
+}
+
 fn once(server: &Address, request: &Request) -> u8 {
     match ask(server, request, &mut print) {
         Ok(code) => code,
-        Err(Failure::Ended | Failure::NotAnswered) => match request.row.command {
-            Command::Reload | Command::Restart => await_successor(server),
-            // The end of the connection is that of the process.
-            Command::Stop => {
-                print(Stream::Out, b"vrrpd has stopped\n");
-                exit::OK
-            }
-            _ => complain(
-                "the daemon ended before its answer was complete",
-                exit::NOT_RUNNING,
-            ),
-        },
+        Err(Failure::Ended | Failure::NotAnswered) => ended(server, request.row.command),
         Err(Failure::Message(why, code)) => complain(&why, code),
     }
+}
+
+/// What the end of the connection means, before that of the answer.
+fn ended(server: &Address, command: Command) -> u8 {
+    if !command.is_of_process() {
+        let why = "the daemon ended before its answer was complete";
+        return complain(why, exit::NOT_RUNNING);
+    }
+    if command != Command::Stop {
+        return await_successor(server);
+    }
+    // The connection ends with the process.
+    print(Stream::Out, b"vrrpd has stopped\n");
+    exit::OK
 }
 
 /// Waits until the program that was executed in place answers.
@@ -185,9 +194,10 @@ fn ask_once(
     each: &mut dyn FnMut(Stream, &[u8]),
 ) -> Result<u8, Failure> {
     let mut stream = server.connect()?;
-    let patience = match request.row.command {
-        Command::Reload | Command::Restart | Command::Stop => LONG_PATIENCE,
-        _ => PATIENCE,
+    let patience = if request.row.command.is_of_process() {
+        LONG_PATIENCE
+    } else {
+        PATIENCE
     };
     // Cannot fail: it is not zero.
     let _ = stream.set_read_timeout(Some(patience));
@@ -271,10 +281,12 @@ impl Address {
             };
             // During a restart in place, nobody listens for a moment. There is no socket for a moment
             // after the start and before the end.
-            let patience = match error.kind() {
-                io::ErrorKind::ConnectionRefused => RESTART,
-                io::ErrorKind::NotFound => MOMENT,
-                _ => Duration::ZERO,
+            let patience = if error.kind() == io::ErrorKind::ConnectionRefused {
+                RESTART
+            } else if error.kind() == io::ErrorKind::NotFound {
+                MOMENT
+            } else {
+                Duration::ZERO
             };
             if begin.elapsed() < patience && self.daemon().is_some() {
                 thread::sleep(PAUSE);

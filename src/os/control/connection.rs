@@ -118,10 +118,10 @@ impl Connection {
 
     /// What it waits for the process to do.
     pub(super) fn awaited(&self) -> Option<&Request> {
-        match &self.stage {
-            Stage::Waiting(request) => Some(request),
-            _ => None,
-        }
+        let Stage::Waiting(request) = &self.stage else {
+            return None;
+        };
+        Some(request)
     }
 
     /// Whether there is more of its answer, and room for it. `last`: number of the last event.

@@ -105,10 +105,12 @@ impl Server {
         let now = clock.now;
         let entries = ready.get(1..).unwrap_or_default();
         for (client, entry) in self.clients.iter_mut().zip(entries) {
-            if entry.revents & !libc::POLLOUT != 0
+            // One at a time: the others are read in the next turn.
+            if for_process.is_none()
+                && entry.revents & !libc::POLLOUT != 0
                 && let Some(request) = client.read()
             {
-                for_process = begin(client, request, engine, system, now).or(for_process);
+                for_process = begin(client, request, engine, system, now);
             }
             client.expire(now);
         }
@@ -277,28 +279,25 @@ fn begin(
         );
         return None;
     }
-    match request.row.command {
-        command @ (Command::Reload | Command::Restart | Command::Stop) => {
-            let pid = client.peer().map_or(0, |peer| peer.pid);
-            log::info!("{} requested by process {pid}", request.row.name);
-            client.wait(request);
-            Some(command)
-        }
-        Command::Dump if request.names == ["json"] && !Feature::Json.is_built_in() => {
-            client.refuse(&Feature::Json.not_built_in(), 1);
-            None
-        }
-        Command::Dump => {
-            client.wait(request);
-            None
-        }
-        command @ Command::Diff => {
-            client.wait(request);
-            Some(command)
-        }
-        _ => {
-            client.answer(now, engine.answer(now, &request, system));
-            None
-        }
+    let command = request.row.command;
+    if command.is_of_process() {
+        let pid = client.peer().map_or(0, |peer| peer.pid);
+        log::info!("{} requested by process {pid}", request.row.name);
+        client.wait(request);
+        return Some(command);
     }
+    if command == Command::Dump {
+        if request.names == ["json"] && !Feature::Json.is_built_in() {
+            client.refuse(&Feature::Json.not_built_in(), 1);
+        } else {
+            client.wait(request);
+        }
+        return None;
+    }
+    if command == Command::Diff {
+        client.wait(request);
+        return Some(command);
+    }
+    client.answer(now, engine.answer(now, &request, system));
+    None
 }
