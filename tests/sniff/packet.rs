@@ -120,7 +120,7 @@ impl Packet {
         if self.version != 2 && self.form != Form::Plain {
             let dst = match self.form {
                 Form::OldUnicast => ip("224.0.0.18"),
-                _ => self.dst,
+                Form::Standard | Form::Plain => self.dst,
             };
             summed.extend(octets(self.src));
             summed.extend(octets(dst));

@@ -264,7 +264,9 @@ fn disagree(ctx: &Ctx) -> Outcome {
     let sender = Inst::new(51, 150, "10.0.0.100/24").v2().pass("s3cret");
     let _run = ctx.daemon.start(&a, &Conf::of(&[sender]));
     wait_until(SOON, "it is master", || a.has("10.0.0.100"));
-    let cases: [(&str, &[(&str, &str)], &str); 9] = [
+    /// Name, replacements in the configuration, and what is said.
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+    let cases: [Case<'_>; 9] = [
         ("nothing", &[], "lan: accepted"),
         (
             "password",
