@@ -283,16 +283,16 @@ fn pages_make_the_same_text() {
 fn maintenance_is_shown() {
     let config = load();
     let mut snapshot = snapshot(&config);
-    let before = parse(&text(&snapshot));
-    let family = &before["vrrpd_instance_maintenance"];
-    assert!(family.samples.iter().all(|(_, _, value)| value == "0"));
+    for instance in &mut snapshot.instances {
+        instance.maintenance = None;
+    }
     snapshot.instances[1].maintenance = Some(Maintenance {
         since: snapshot.clock.now,
         until: None,
         reason: "power",
     });
-    let after = parse(&text(&snapshot));
-    let values = after["vrrpd_instance_maintenance"].samples.iter();
+    let families = parse(&text(&snapshot));
+    let values = families["vrrpd_instance_maintenance"].samples.iter();
     let values: Vec<&str> = values.map(|(_, _, value)| &**value).collect();
     assert_eq!(values, ["0", "1", "0", "0"]);
 }

@@ -8,7 +8,7 @@ use lexopt::{Arg, Parser, ValueExt};
 pub const HELP: &str = "\
 vrrpd sniff: show VRRP adverts on the wire, and what is wrong with them
 
-usage: vrrpd sniff [-i IFACE]... [-f FILE] [-r FILE] [-w FILE] [-c COUNT] [--json]
+usage: vrrpd sniff [-i IFACE]... [-f FILE] [-r FILE] [-w FILE] [options]
 
   -i, --interface=IFACE  listen on this interface; may be repeated (default
                          any: all Ethernet interfaces that are up)
