@@ -9,20 +9,17 @@ use core::fmt::Arguments;
 use core::time::Duration;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
-use std::path::Path;
 
 use nix::sys::prctl;
 
 use super::clock::Suspension;
 use super::clock::{self, ReceiveTime};
-use super::control::server::{Outcome, Server};
+use super::control::server::Server;
 use super::dumps::{DumpKind, Dumps};
 use super::event_reader::{EventReader, Slice};
-use super::instance_lock;
 use super::linux::Linux;
 use super::logging;
 use super::netlink_socket::{BUFFER_LEN, NetlinkSocket};
-use super::open_file::Trusted;
 use super::raw_socket::Buffer;
 use super::restart::Successor;
 use super::sched::AutoPriority;
@@ -31,8 +28,6 @@ use super::state_file::StateFile;
 use crate::config::Config;
 use crate::config::model::Global;
 use crate::config::schema::Feature;
-use crate::ctl::Output;
-use crate::ctl::request::{Command, Request};
 use crate::engine::instance::rx::Datagram;
 use crate::engine::system::{Pid, errno_text, error_text};
 use crate::engine::{Engine, ProcessEvent};
@@ -49,8 +44,6 @@ const EARLY: Duration = Duration::from_micros(250);
 /// (`fs/select.c`): almost a millisecond before a takeover at the default interval. Waking early by
 /// this part of the timeout makes up for it.
 const POLL_SLACK: u32 = 500;
-/// Time limit of a child process that answers a client.
-const ANSWER: Duration = Duration::from_secs(30);
 /// Datagrams read from a socket before a timer that has become due meanwhile is served.
 const DATAGRAMS_PER_TIMER: u32 = 32;
 
@@ -115,14 +108,14 @@ pub struct Reactor<'a> {
     pub(super) successor_test: Option<Pid>,
     /// Exit code of `-t` for the configuration that was accepted last.
     pub test_code: u8,
-    poll: Vec<libc::pollfd>,
+    pub(super) poll: Vec<libc::pollfd>,
     /// Length of the poll list without the control socket's descriptors and, after them, the sockets
     /// of health checks.
-    fixed_len: usize,
+    pub(super) fixed_len: usize,
     /// Length of the poll list without the sockets of health checks.
-    control_end: usize,
+    pub(super) control_end: usize,
     pub(super) control: Server,
-    dumps: Dumps,
+    pub(super) dumps: Dumps,
     auto_priority: AutoPriority,
     suspension: Suspension,
     /// [`Linux::generation`] of the poll list.
@@ -495,68 +488,6 @@ impl<'a> Reactor<'a> {
             }
             Slice::Lost => self.engine.resync_routes(clock::now(), &mut self.linux),
         }
-    }
-
-    // ---- clients ----
-
-    /// Listens on the control socket as configured; `pid_file`: it is beside it.
-    pub fn listen(&mut self, pid_file: Option<&Path>, trusted: Trusted) {
-        let beside = pid_file.map(|path| instance_lock::beside(path, "sock"));
-        let control = &self.engine.global().control;
-        self.control.listen(beside.as_deref(), control, trusted);
-    }
-
-    /// Answers the clients that wait for this.
-    pub fn report(&mut self, awaited: Command, outcome: Outcome<'_>) {
-        self.control.finish(awaited, clock::now(), outcome);
-    }
-
-    /// Answers the clients that wait for this in child processes: it takes long.
-    pub fn answer_in_children(
-        &mut self,
-        awaited: Command,
-        answer: &mut dyn FnMut(&Engine, &Request, &mut Output),
-    ) {
-        let engine = &self.engine;
-        let mut answer = |request: &Request, out: &mut Output| answer(engine, request, out);
-        for child in self
-            .control
-            .answer_in_children(awaited, usize::MAX, &mut answer)
-        {
-            self.engine.watch_child(clock::now(), child, ANSWER);
-        }
-    }
-
-    /// Whether clients wait for what can be written now.
-    fn clients_wait(&self) -> bool {
-        self.control.has_more(self.engine.last_event()) || self.dumps.has_more(&self.control)
-    }
-
-    /// Serves the clients of the control socket for a moment. The clock is only read if there are any.
-    fn serve_clients(&mut self) -> Option<ProcessRequest> {
-        let ready = self.poll.get(self.fixed_len..self.control_end)?;
-        let now = clock::now();
-        let due = self.control.next_deadline().is_some_and(|at| at <= now);
-        let is_ready = ready.iter().any(|entry| entry.revents != 0);
-        if !is_ready && !due && !self.clients_wait() {
-            return None;
-        }
-        if let Some(child) = self.dumps.answer(&mut self.control, &self.engine) {
-            self.engine.watch_child(now, child, ANSWER);
-        }
-        let (engine, linux) = (&mut self.engine, &mut self.linux);
-        let command = self.control.serve(ready, engine, linux, clock::wall())?;
-        if command == Command::Restart {
-            self.test_successor();
-            return None;
-        }
-        let known = [
-            (Command::Stop, ProcessRequest::Stop),
-            (Command::Reload, ProcessRequest::Reload),
-            (Command::Diff, ProcessRequest::Diff),
-        ];
-        let found = known.into_iter().find(|(one, _)| *one == command);
-        found.map(|(_, request)| request)
     }
 
     // ---- signals ----

@@ -2,6 +2,7 @@
 //! protocol.
 
 pub mod client;
+mod clients;
 mod connection;
 mod listener;
 pub mod server;
