@@ -293,7 +293,7 @@ fn hostile(ctx: &Ctx) -> Outcome {
     let since = now();
     for (bytes, wanted) in [
         (&b"vrrpd/9\tstatus\n"[..], "'vrrpd/9'"),
-        (b"GET / HTTP/1.1\r\n", "'GET / HTTP/1.1\\r'"),
+        (b"GET / HTTP/1.1\r\n", "'GET / HTTP/1.1\\x0d'"),
         (b"\n", "''"),
         (b"vrrpd/1\n", "there is no command ''"),
         (b"vrrpd/1\tformat\n", "there is no command 'format'"),
