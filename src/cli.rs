@@ -43,6 +43,8 @@ pub enum Request {
     Ubus(Vec<OsString>),
     /// A command for the running daemon.
     Control(control::Request),
+    /// One that is written wrongly: what is wrong with it.
+    WrongCommand(String),
     /// `sniff`, with its arguments.
     Sniff(Vec<OsString>),
     /// `genhash`, as the name of the program or the first argument, or `-T` as the first option,
@@ -301,7 +303,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         && let Some(first) = args.peek().and_then(|first| first.to_str())
         && control::find(first).is_some()
     {
-        return parse_command(args);
+        return Ok(parse_command(args));
     }
     let mut options = Options {
         called_as: match program == "keepalived" {
@@ -337,14 +339,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
 }
 
 /// Reads a command for the running daemon.
-///
-/// # Errors
-/// The message to print.
-fn parse_command(args: impl Iterator<Item = OsString>) -> Result<Request, String> {
+fn parse_command(args: impl Iterator<Item = OsString>) -> Request {
     let words: Result<Vec<String>, _> = args.map(OsString::into_string).collect();
-    let words = words.map_err(|_| "an argument is not valid UTF-8".to_owned())?;
-    let request = control::parse(words.iter().map(String::as_str))?;
-    Ok(Request::Control(request))
+    let words = words.map_err(|_| "an argument is not valid UTF-8".to_owned());
+    let request = words.and_then(|words| control::parse(words.iter().map(String::as_str)));
+    request.map_or_else(Request::WrongCommand, Request::Control)
 }
 
 /// The option with this long name, or the only one whose name starts with it, as for getopt_long(3).

@@ -938,6 +938,7 @@ fn with_services(config: &Config) -> Snapshot<'_> {
             quorum: nth > 0,
             weight: 1,
             sorry: nth == 0,
+            refused: false,
             suspended: nth == 1,
             traffic: None,
             servers: servers.collect(),

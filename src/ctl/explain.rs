@@ -182,7 +182,7 @@ fn timer(case: &Case<'_>) -> String {
     let left = Span(waiting.down_at.since(now));
     let becomes = match (&one.held_by, one.startup_delay_end > now) {
         (Some(why), _) => {
-            format!("would become MASTER in {left}, if its sync group could; but {why}")
+            format!("becomes MASTER in {left} if its sync group can (now {why})")
         }
         (None, true) => format!("becomes MASTER in {left} (the startup delay ends in {})", {
             Span(one.startup_delay_end.since(now))
@@ -311,7 +311,7 @@ fn adopted(case: &Case<'_>) -> String {
 /// Why a backup does not preempt the master.
 fn preemption(case: &Case<'_>) -> String {
     let one = case.one;
-    let Some(master) = one.master else {
+    let Some(master) = one.master.filter(|_| one.maintenance.is_none()) else {
         return String::new();
     };
     let (theirs, ours) = (master.priority, one.priority);

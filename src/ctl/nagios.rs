@@ -33,7 +33,7 @@ pub static VIEW: View = &[
                     false => &mut out.sums.services_down,
                 };
                 *count = count.saturating_add(1);
-                problems::of_service(one, &mut |severity, text| {
+                problems::of_service(one, &snapshot.clock, &mut |severity, text| {
                     hold(out, severity, &one.conf.name, text);
                 });
             }

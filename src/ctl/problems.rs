@@ -209,7 +209,21 @@ pub(super) fn required(quorum: u32, most: Option<u32>) -> String {
 
 /// The problems of a virtual server.
 #[cfg(feature = "lvs")]
-pub(super) fn of_service(one: &super::Service<'_>, sink: &mut Sink<'_>) {
+pub(super) fn of_service(one: &super::Service<'_>, clock: &Clock, sink: &mut Sink<'_>) {
+    if one.refused {
+        let text = "the kernel does not take virtual servers (no IPVS?), nothing is forwarded; `vrrpd events` says why";
+        sink(Severity::Critical, text);
+    }
+    for server in &one.servers {
+        if let Some(hold) = &server.maintenance {
+            let (name, details) = (server.conf.addr, hold.details(clock));
+            let text = format!(
+                "real server {name} port {}: weight 0 for maintenance{details}; `vrrpd undrain` ends it",
+                server.conf.port
+            );
+            sink(Severity::Warning, &text);
+        }
+    }
     if one.suspended {
         return;
     }

@@ -366,6 +366,8 @@ pub struct Service<'a> {
     pub sorry: bool,
     /// Its checks are suspended (`ha_suspend`).
     pub suspended: bool,
+    /// The kernel refuses IPVS requests, or has no IPVS.
+    pub refused: bool,
     /// Traffic, the sum of all entries for a group. `None`: not known.
     pub traffic: Option<Traffic>,
     /// Its real servers.

@@ -152,7 +152,7 @@ fn instance_problems(snapshot: &Snapshot<'_>, style: &Style, out: &mut Output) {
 #[cfg(feature = "lvs")]
 fn service_problems(snapshot: &Snapshot<'_>, style: &Style, out: &mut Output) {
     for one in wanted(&snapshot.services, style, |one| &one.conf.name) {
-        problems::of_service(one, &mut |severity, text| {
+        problems::of_service(one, &snapshot.clock, &mut |severity, text| {
             show(out, style, severity, &one.conf.name, text);
         });
     }
@@ -236,7 +236,7 @@ static COLUMNS: [Column; 7] = [
 /// The least that addresses need.
 const ADDRESSES: usize = 8;
 /// A link-local address with a MAC address in it, and a priority.
-const LONG_MASTER: usize = 28;
+const LONG_MASTER: usize = 29;
 
 /// The widths of the columns that fit.
 fn layout(snapshot: &Snapshot<'_>, style: &Style) -> Vec<usize> {

@@ -42,7 +42,7 @@ pub static VIEW: View = &[
         objects: Objects::Services,
         write: |snapshot, style, out| {
             for one in wanted(&snapshot.services, style, |one| &one.conf.name) {
-                element(out, |json| service(json, one));
+                element(out, |json| service(json, one, &snapshot.clock));
             }
         },
     },
@@ -414,7 +414,7 @@ fn objects(json: &mut Json, snapshot: &Snapshot<'_>, style: &Style) {
 }
 
 #[cfg(feature = "lvs")]
-fn service(json: &mut Json, one: &super::Service<'_>) {
+fn service(json: &mut Json, one: &super::Service<'_>, clock: &Clock) {
     let conf = one.conf;
     json.string("name", &conf.name);
     json.number("up", &one.quorum);
@@ -443,5 +443,5 @@ fn service(json: &mut Json, one: &super::Service<'_>) {
             });
         });
     });
-    problems(json, |sink| problems::of_service(one, sink));
+    problems(json, |sink| problems::of_service(one, clock, sink));
 }

@@ -163,7 +163,7 @@ impl Engine {
             );
             return match request.has(Flag::Check) {
                 true => Answer::text(Stream::Out, format!("VRRP UNKNOWN - {text}"), 3),
-                false => Answer::refused(text),
+                false => Answer::text(Stream::Err, text, 2),
             };
         }
         let view: View = match request.row.command {

@@ -64,6 +64,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
             };
             config_test(&options, &host)
         }
+        Ok(Request::WrongCommand(message)) => fail(&message, exit::USAGE),
         Ok(Request::Control(mut request)) => client::run(&mut request),
         Ok(Request::Run(options)) => {
             let code = start::start(&options);

@@ -296,7 +296,7 @@ impl<'a> Daemon<'a> {
         let moves = reactor.global().control != config.global.control;
         reactor.reload(config);
         reactor.config_applied(self.loader.path, self.loader.errors());
-        if moves {
+        if moves || !reactor.has_socket() {
             reactor.listen(self.pid_file, Trusted::owner_of(self.loader.path.as_ref()));
         }
         reactor.test_code = self.loader.test_code;

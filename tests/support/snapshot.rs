@@ -358,6 +358,7 @@ pub(crate) fn services(config: &Config) -> Vec<ctl::Service<'_>> {
             quorum: nth > 0,
             weight: 1,
             sorry: nth == 0,
+            refused: false,
             suspended: nth == 1,
             traffic: traffic(100, false).filter(|_| nth < 2),
             servers: servers.collect(),

@@ -24,7 +24,10 @@ impl Lvs {
         for (index, conf) in some {
             if let Some(state) = self.servers.get(index) {
                 let suspended = self.suspended.get(index) == Some(&true);
-                all.push(service(conf, state, suspended, &stats));
+                all.push(ctl::Service {
+                    refused: self.ipvs.is_refused(),
+                    ..service(conf, state, suspended, &stats)
+                });
             }
         }
         all
@@ -50,6 +53,7 @@ fn service<'a>(
         weight: state.live_weight(),
         sorry: state.sorry_active,
         suspended,
+        refused: false,
         traffic: sum(counters),
         servers: servers
             .map(|(conf, state)| server(conf, state, &own))

@@ -1,7 +1,7 @@
 //! Instances that stay backup.
 
 use super::{Hold, Left, Maintenance, Object, Outcome};
-use crate::ctl;
+use crate::ctl::{self, Escaped};
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::instance::router::Router;
@@ -34,12 +34,12 @@ impl Engine {
         {
             return Err(format!(
                 "{0}: {why}, so perhaps none can take over; nothing was changed, --force demotes {0} anyway",
-                router.conf.name
+                Escaped(&router.conf.name)
             ));
         }
         let mut text = String::new();
         for (router, evidence) in known().take(LISTED) {
-            let (name, state) = (&router.conf.name, router.machine.state());
+            let (name, state) = (Escaped(&router.conf.name), router.machine.state());
             let evidence = evidence.unwrap_or_else(|why| why);
             text.push_str(&format!("{name}: was {state}; {evidence}\n"));
         }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -77,8 +78,10 @@ pub fn run(request: &mut Request) -> u8 {
         return once(&server, request);
     }
     loop {
-        // Home, the answer, and then what is left of the former one.
-        print(Stream::Out, b"\x1b[H\x1b[2J");
+        if out.is_terminal() {
+            // To the upper left corner of an empty screen.
+            print(Stream::Out, b"\x1b[H\x1b[2J");
+        }
         once(&server, request);
         thread::sleep(WATCH);
     }
@@ -281,7 +284,7 @@ impl Address {
             };
             // During a restart in place, nobody listens for a moment. There is no socket for a moment
             // after the start and before the end.
-            let patience = if error.kind() == io::ErrorKind::ConnectionRefused {
+            let patience = if error.kind() == io::ErrorKind::ConnectionRefused && self.is_socket() {
                 RESTART
             } else if error.kind() == io::ErrorKind::NotFound {
                 MOMENT
@@ -326,6 +329,11 @@ impl Address {
         }
     }
 
+    fn is_socket(&self) -> bool {
+        let data = fs::symlink_metadata(&self.socket);
+        data.is_ok_and(|data| data.file_type().is_socket())
+    }
+
     fn cannot_connect(&self, error: &io::Error) -> Failure {
         let path = self.socket.display();
         let why = match (error.kind(), self.daemon()) {
@@ -333,12 +341,15 @@ impl Address {
                 "permission denied for {path}: run this as root, or give a group access with `control_socket PATH USER GROUP`"
             ),
             (io::ErrorKind::NotFound, Some(pid)) => format!(
-                "process {pid} has no socket {path}; if `control_socket` names another, write --socket PATH"
+                "process {pid} has no socket {path}; if `control_socket` names another, write --socket PATH; if it was removed, reload: kill -HUP {pid}"
             ),
             (io::ErrorKind::NotFound, None) => {
                 format!("not running (there is no {path}; --socket PATH asks another copy)")
             }
-            (io::ErrorKind::ConnectionRefused, _) => {
+            (io::ErrorKind::ConnectionRefused, Some(pid)) => format!(
+                "{path} is not the socket of process {pid}, which runs; remove it and reload: kill -HUP {pid}"
+            ),
+            (io::ErrorKind::ConnectionRefused, None) => {
                 format!("not running (nobody listens at {path})")
             }
             _ => format!("cannot ask {path}: {}", error_text(error)),

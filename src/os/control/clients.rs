@@ -22,6 +22,12 @@ impl Reactor<'_> {
         self.control.listen(beside.as_deref(), control, trusted);
     }
 
+    /// Whether the control socket is where it was opened; also if there is none by configuration.
+    #[must_use]
+    pub fn has_socket(&self) -> bool {
+        self.engine.global().control.off || self.control.has_socket()
+    }
+
     /// Answers the clients that wait for this.
     pub fn report(&mut self, awaited: Command, outcome: Outcome<'_>) {
         self.control.finish(awaited, clock::now(), outcome);

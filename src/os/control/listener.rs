@@ -65,6 +65,11 @@ impl Listener {
         self.socket.as_raw_fd()
     }
 
+    /// Whether its file is at its path.
+    pub(super) fn is_in_place(&self) -> bool {
+        identity(&self.path).is_ok_and(|there| there == self.identity)
+    }
+
     /// The next client that waits.
     pub(super) fn accept(&self) -> Option<UnixStream> {
         let (stream, _) = self.socket.accept().ok()?;
@@ -76,7 +81,7 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         // Another daemon may have replaced it.
-        if identity(&self.path).is_ok_and(|there| there == self.identity) {
+        if self.is_in_place() {
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -67,6 +67,11 @@ impl Server {
         }
     }
 
+    /// Whether it listens, and its file was not removed or replaced.
+    pub(in crate::os) fn has_socket(&self) -> bool {
+        self.listener.as_ref().is_some_and(Listener::is_in_place)
+    }
+
     /// Appends what to wait for.
     pub(in crate::os) fn poll_entries(&self, list: &mut Vec<libc::pollfd>) {
         let Some(listener) = &self.listener else {

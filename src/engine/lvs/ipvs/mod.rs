@@ -286,6 +286,11 @@ impl Reconciler {
         self.flush || table || self.sync.is_busy() || self.timeouts.is_busy()
     }
 
+    /// Whether the last requests failed, and are to be tried again.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.backoff.retry_at().is_some()
+    }
+
     /// Whether a change may be sent at once instead of with the next retry.
     fn is_reachable(&self) -> bool {
         self.reachable || self.backoff.retry_at().is_none()

@@ -62,7 +62,7 @@ fn life(ctx: &Ctx) -> Outcome {
         .permissions();
     assert_eq!(mode.mode() & 0o777, 0o600);
     let unknown = p.run_a.ask(&["status", "-q", "VI_52"]);
-    assert_eq!(unknown.code, Some(1));
+    assert_eq!(unknown.code, Some(2));
     assert!(unknown.err.contains("'VI_52'"), "{unknown:?}");
     let usage = p.run_a.ask(&["demote"]);
     assert!(usage.err.contains("usage: vrrpd demote"), "{usage:?}");
