@@ -621,3 +621,19 @@ fn further_pid_files_follow_the_configuration() {
     assert_eq!(daemon.stop(), 0);
     assert!(!exists(&checkers) && !exists(&vrrp));
 }
+
+#[test]
+fn wrong_commands_say_how_they_are_written() {
+    for (line, wanted) in [
+        ("status --bogus", "'--bogus' is no option of it"),
+        ("demote", "usage: vrrpd demote [options] NAME|all"),
+        ("events -n x", "-n: 'x' is not a number"),
+    ] {
+        let output = vrrpd(line);
+        assert_eq!(code(&output), 2, "{line}");
+        assert!(stderr(&output).contains(wanted), "{line}: {output:?}");
+    }
+    let output = vrrpd("status --socket /nonexistent/vrrpd.sock");
+    assert_eq!(code(&output), 3);
+    assert!(stderr(&output).contains("not running"), "{output:?}");
+}

@@ -916,7 +916,11 @@ fn with_services(config: &Config) -> Snapshot<'_> {
                 conf,
                 up,
                 weight: conf.weight,
-                maintenance: None,
+                maintenance: (nth == 2).then_some(Maintenance {
+                    since: clock().now,
+                    until: None,
+                    reason: "new disk",
+                }),
                 checks: checks
                     .map(|(check, conf)| Check {
                         conf,
@@ -938,7 +942,7 @@ fn with_services(config: &Config) -> Snapshot<'_> {
             quorum: nth > 0,
             weight: 1,
             sorry: nth == 0,
-            refused: false,
+            refused: nth == 2,
             suspended: nth == 1,
             traffic: None,
             servers: servers.collect(),

@@ -213,7 +213,7 @@ fn the_answer_has_the_events_that_are_asked_for() {
     );
     let (unknown, _) = answer(&mut engine, &mut kernel, "events VI");
     assert!(
-        unknown.starts_with("err ") && unknown.ends_with("end 1\n"),
+        unknown.starts_with("err ") && unknown.ends_with("end 2\n"),
         "{unknown}"
     );
     engine.report(at(1), ProcessEvent::Reload, format_args!("odd\u{1b}[2J"));

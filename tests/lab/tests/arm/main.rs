@@ -28,8 +28,9 @@ const TESTS: &[Test] = &[
 ];
 /// Limit for anything on an emulated machine.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(90);
-/// Budget for the PSS of one instance, in kilobytes.
-const PSS_MAX: u64 = 819;
+/// Budget for the PSS of one instance, in kilobytes. The program is on a file system in memory, whose pages
+/// count as its own.
+const PSS_MAX: u64 = 1000;
 
 fn main() {
     suite::main_if(TESTS, router::ready);

@@ -27,6 +27,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("control_stop_returns_when_the_process_has_ended", stop),
     test("control_a_frozen_daemon_is_named", frozen),
     test("control_socket_keyword", keyword),
+    test("control_socket_that_was_removed_or_replaced", replaced),
     test("control_group_may_ask_and_change_nothing", group),
     test("control_hostile_clients_cost_nothing", hostile),
     test("control_half_closed_connection_has_its_answer", half_closed),
@@ -261,6 +262,30 @@ fn half_closed(ctx: &Ctx) -> Outcome {
             assert!(reply.ends_with("end 0\n"), "{reply}");
         }
     }
+    Outcome::Passed
+}
+
+fn replaced(ctx: &Ctx) -> Outcome {
+    let p = pair(ctx, &[]);
+    let run = &p.run_b;
+    fs::remove_file(run.socket()).expect("there is one");
+    let missing = run.ask(&["status", "-q"]);
+    assert_eq!(missing.code, Some(3), "{missing:?}");
+    let reload = format!("kill -HUP {}", run.pid());
+    assert!(missing.err.contains(&reload), "{missing:?}");
+    run.reload(&conf(100, &[]).text());
+    assert_eq!(run.ask(&["status", "-q"]), done("BACKUP\n"));
+
+    fs::remove_file(run.socket()).expect("there is one");
+    fs::write(run.socket(), "another file").expect("writing");
+    let begin = Instant::now();
+    let other = run.ask(&["status", "-q"]);
+    assert!(begin.elapsed() < Duration::from_secs(5), "at once");
+    assert_eq!(other.code, Some(3), "{other:?}");
+    assert!(
+        other.err.contains("is not the socket of process"),
+        "{other:?}"
+    );
     Outcome::Passed
 }
 

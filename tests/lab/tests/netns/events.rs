@@ -83,7 +83,7 @@ fn takeover(ctx: &Ctx) -> Outcome {
     assert_eq!(listed.code, Some(0), "{listed:?}");
     assert!(listed.out.ends_with(change), "{listed:?}");
     let unknown = p.run_b.ask(&["events", "VI"]);
-    assert_eq!(unknown.code, Some(1), "part of a name: {unknown:?}");
+    assert_eq!(unknown.code, Some(2), "part of a name: {unknown:?}");
 
     // A reload ends nothing.
     assert_eq!(p.run_b.ask(&["reload"]).code, Some(0));
