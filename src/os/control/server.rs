@@ -72,17 +72,13 @@ impl Server {
         self.listener.as_ref().is_some_and(Listener::is_in_place)
     }
 
-    /// Appends what to wait for.
+    /// Appends what to wait for: the socket, and then each client. Clients stay when the socket is
+    /// closed; ppoll ignores a negative descriptor.
     pub(in crate::os) fn poll_entries(&self, list: &mut Vec<libc::pollfd>) {
-        let Some(listener) = &self.listener else {
-            return;
-        };
-        let events = libc::POLLIN;
-        let (fd, revents) = (listener.fd(), 0);
         list.push(libc::pollfd {
-            fd,
-            events,
-            revents,
+            fd: self.listener.as_ref().map_or(-1, Listener::fd),
+            events: libc::POLLIN,
+            revents: 0,
         });
         list.extend(self.clients.iter().map(Connection::poll_entry));
     }

@@ -29,6 +29,10 @@ pub(crate) const TESTS: &[Test] = &[
     test("control_socket_keyword", keyword),
     test("control_socket_that_was_removed_or_replaced", replaced),
     test("control_group_may_ask_and_change_nothing", group),
+    test(
+        "control_clients_of_a_closed_socket_are_still_served",
+        closed,
+    ),
     test("control_hostile_clients_cost_nothing", hostile),
     test("control_half_closed_connection_has_its_answer", half_closed),
     test("control_hundred_clients_at_once", many),
@@ -286,6 +290,36 @@ fn replaced(ctx: &Ctx) -> Outcome {
         other.err.contains("is not the socket of process"),
         "{other:?}"
     );
+    Outcome::Passed
+}
+
+/// Clients that are connected when a reload closes the socket.
+fn closed(ctx: &Ctx) -> Outcome {
+    let p = pair(ctx, &[]);
+    let run = &p.run_b;
+    let silent = sent(run, b"");
+    let mut follower = sent(run, b"vrrpd/1\tevents\t--follow\n");
+    // Both are accepted by now.
+    follower.read_exact(&mut [0; 4]).expect("the first event");
+    run.reload(&conf(100, &[]).global("control_socket off").text());
+    assert!(!run.socket().exists());
+    assert_eq!(rest(silent), "", "dropped after its time");
+    let before = process::cpu(&run.pids());
+    sleep_ms(2000);
+    let used = process::cpu(&run.pids()) - before;
+    assert!(
+        used < 500_000_000,
+        "{} ms of CPU while nothing happens",
+        used / 1_000_000
+    );
+    run.reload(&conf(90, &[]).global("control_socket off").text());
+    let mut text = String::new();
+    wait_until(SOON, "the follower sees what happens", || {
+        let mut bytes = [0; 4096];
+        let count = follower.read(&mut bytes).expect("a connection");
+        text.push_str(&String::from_utf8_lossy(&bytes[..count]));
+        text.contains("to 90")
+    });
     Outcome::Passed
 }
 
