@@ -303,7 +303,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         && let Some(first) = args.peek().and_then(|first| first.to_str())
         && control::find(first).is_some()
     {
-        return Ok(parse_command(args));
+        return Ok(commands::parse(args));
     }
     let mut options = Options {
         called_as: match program == "keepalived" {
@@ -336,14 +336,6 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         apply(&mut options, row, &typed, &mut parser)?;
     }
     decide(options)
-}
-
-/// Reads a command for the running daemon.
-fn parse_command(args: impl Iterator<Item = OsString>) -> Request {
-    let words: Result<Vec<String>, _> = args.map(OsString::into_string).collect();
-    let words = words.map_err(|_| "an argument is not valid UTF-8".to_owned());
-    let request = words.and_then(|words| control::parse(words.iter().map(String::as_str)));
-    request.map_or_else(Request::WrongCommand, Request::Control)
 }
 
 /// The option with this long name, or the only one whose name starts with it, as for getopt_long(3).
@@ -514,15 +506,7 @@ pub fn help() -> String {
              \x20                                 on OpenWrt\n",
         );
     }
-    out.push_str("\nCommands for the running daemon (-p PIDFILE or --socket PATH: which one):\n");
-    for row in control::COMMANDS {
-        let names = [row.name, " ", row.usage].concat();
-        for (number, line) in row.help.lines().enumerate() {
-            let left = if number == 0 { names.as_str() } else { "" };
-            // Writing to a String cannot fail.
-            let _ = writeln!(out, "  {left:<23} {line}");
-        }
-    }
+    commands::add_help(&mut out);
     out.push_str("\nOptions of the daemon:\n");
     let mut without_effect = Vec::new();
     for row in TABLE {
@@ -597,5 +581,6 @@ pub fn version(called_as: CalledAs, features: &str) -> String {
     format!("vrrpd {VERSION}\nfeatures: {features}\nlicense: MIT OR Apache-2.0\n")
 }
 
+mod commands;
 #[cfg(test)]
 mod tests;

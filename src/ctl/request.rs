@@ -230,6 +230,25 @@ pub struct Request {
 }
 
 impl Command {
+    /// Whether this build has it.
+    #[must_use]
+    pub fn is_built_in(self) -> bool {
+        match self {
+            Self::Metrics => cfg!(feature = "json"),
+            Self::Drain | Self::Undrain => cfg!(feature = "lvs"),
+            Self::Status
+            | Self::Explain
+            | Self::Events
+            | Self::Dump
+            | Self::Diff
+            | Self::Reload
+            | Self::Restart
+            | Self::Stop
+            | Self::Demote
+            | Self::Promote => true,
+        }
+    }
+
     /// Whether it concerns the whole process: the client waits until it is done.
     #[must_use]
     pub fn is_of_process(self) -> bool {
