@@ -134,7 +134,7 @@ fn fresh<'a>(config: &'a Config, conf: &'a VrrpInstance) -> Instance<'a> {
         hold_until: None,
         retry_at: None,
         maintenance: None,
-        is_demoted: false,
+        yields_to_owner: false,
         priority: Priority(priority),
         priority_parts,
         deadline: None,
@@ -252,22 +252,8 @@ fn counters(errors: usize) -> &'static DaemonCounters {
 fn calm(config: &Config) -> Snapshot<'_> {
     let instances = config.instances.iter().map(|conf| fresh(config, conf));
     let mut snapshot = Snapshot {
-        clock: clock(),
-        global: &config.global,
-        daemon: daemon(None),
-        counters: counters(0),
-        page: Page::default(),
-        totals: Totals::default(),
         instances: instances.collect(),
-        groups: Vec::new(),
-        scripts: Vec::new(),
-        files: Vec::new(),
-        processes: Vec::new(),
-        addresses: Vec::new(),
-        routes: Vec::new(),
-        rules: Vec::new(),
-        interfaces: Vec::new(),
-        services: Vec::new(),
+        ..Snapshot::empty(clock(), &config.global, counters(0), daemon(None))
     };
     for (nth, one) in snapshot.instances.iter_mut().enumerate() {
         match nth % 2 {
@@ -666,7 +652,7 @@ fn explained(config: &Config) -> Vec<(&'static str, Instance<'_>)> {
             "two owners",
             one(&|one| {
                 master(one);
-                one.is_demoted = true;
+                one.yields_to_owner = true;
                 one.outlook = Outlook::Master(MasterOutlook {
                     advert_at: later(200),
                     listening: false,

@@ -372,7 +372,7 @@ fn group(case: &Case<'_>) -> String {
 fn priority(case: &Case<'_>) -> String {
     let one = case.one;
     let base = one.conf.priority;
-    if one.is_demoted {
+    if one.yields_to_owner {
         return "It yields to another owner of the addresses, with priority 254 instead of 255."
             .to_owned();
     }

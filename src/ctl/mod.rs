@@ -45,7 +45,6 @@ mod reply;
 pub mod request;
 mod routes;
 mod snapshot;
-mod span;
 mod stats;
 pub mod status;
 #[cfg(feature = "json")]
@@ -68,8 +67,8 @@ pub use snapshot::{
     ManagedItem, Member, Missing, PriorityPart, Process, RefusedReload, Script, ScriptState,
     Sender, Server, Service, Snapshot, Totals, Traffic, Transition,
 };
-pub use span::Span;
 pub use stats::stats;
+pub use text::Span;
 pub use view::{Objects, Output, Page, Section, Style, Sums, View, render};
 pub use word::WORD;
 

@@ -50,6 +50,36 @@ pub struct Snapshot<'a> {
     pub services: Vec<Service<'a>>,
 }
 
+impl<'a> Snapshot<'a> {
+    /// A snapshot without objects.
+    #[must_use]
+    pub fn empty(
+        clock: Clock,
+        global: &'a Global,
+        counters: &'a DaemonCounters,
+        daemon: &'a Daemon,
+    ) -> Self {
+        Snapshot {
+            clock,
+            global,
+            counters,
+            daemon,
+            page: Page::default(),
+            totals: Totals::default(),
+            instances: Vec::new(),
+            groups: Vec::new(),
+            scripts: Vec::new(),
+            files: Vec::new(),
+            processes: Vec::new(),
+            addresses: Vec::new(),
+            routes: Vec::new(),
+            rules: Vec::new(),
+            interfaces: Vec::new(),
+            services: Vec::new(),
+        }
+    }
+}
+
 /// The process and its configuration.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Daemon {
@@ -120,7 +150,7 @@ pub struct Instance<'a> {
     /// When what the kernel refused is tried again.
     pub retry_at: Option<Instant>,
     /// It yields to another address owner, with priority 254.
-    pub is_demoted: bool,
+    pub yields_to_owner: bool,
     /// The priority its adverts carry.
     pub priority: Priority,
     /// Tracked objects that change the configured priority.

@@ -7,20 +7,28 @@ use core::time::Duration;
 
 use super::{Escaped, Style};
 
-/// How long something has lasted, or will: `2.41 s`, `45 s`, `12 min`, `3 h 12 min`, `5 d 3 h`.
+/// A time span by its two largest units: `2.41 s`, `45 s`, `1 min 30 s`, `3 h 12 min`, `5 d 3 h`. From
+/// ten minutes on, seconds are left out.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Span(pub(super) Duration);
+pub struct Span(pub Duration);
 
 impl Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
-        let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-        match seconds {
-            0..10 => write!(f, "{seconds}.{:02} s", self.0.subsec_millis() / 10),
-            10..60 => write!(f, "{seconds} s"),
-            60..3600 => write!(f, "{minutes} min"),
-            3600..86_400 => write!(f, "{hours} h {} min", minutes % 60),
-            _ => write!(f, "{days} d {} h", hours % 24),
+        let hundredths = self.0.subsec_millis() / 10;
+        let (minutes, hours) = (seconds / 60, seconds / 3600);
+        let (whole, unit, rest, next) = match seconds {
+            0..10 if hundredths > 0 => return write!(f, "{seconds}.{hundredths:02} s"),
+            0..60 => (seconds, "s", 0, ""),
+            60..600 => (minutes, "min", seconds % 60, "s"),
+            600..3600 => (minutes, "min", 0, ""),
+            3600..86_400 => (hours, "h", minutes % 60, "min"),
+            _ => (hours / 24, "d", hours % 24, "h"),
+        };
+        write!(f, "{whole} {unit}")?;
+        match rest {
+            0 => Ok(()),
+            _ => write!(f, " {rest} {next}"),
         }
     }
 }
@@ -196,14 +204,16 @@ mod tests {
     #[test]
     fn durations_have_two_units_at_most() {
         for (millis, want) in [
-            (0, "0.00 s"),
+            (0, "0 s"),
             (2_419, "2.41 s"),
+            (5_000, "5 s"),
             (9_999, "9.99 s"),
             (59_999, "59 s"),
             (60_000, "1 min"),
+            (90_000, "1 min 30 s"),
             (3_599_000, "59 min"),
             (11_520_000, "3 h 12 min"),
-            (86_400_000, "1 d 0 h"),
+            (86_400_000, "1 d"),
             (442_800_000, "5 d 3 h"),
         ] {
             assert_eq!(Span(Duration::from_millis(millis)).to_string(), want);

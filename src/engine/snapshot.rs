@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::engine::instance::messages;
 use crate::engine::instance::router::{Readiness, Router};
 use crate::engine::kernel::addresses::{AddressSet, AddressState};
+use crate::engine::kernel::repair_limit::RepairLimit;
 use crate::engine::kernel::routes::RouteState;
 use crate::engine::shared::Shared;
 use crate::engine::sync_group::Group;
@@ -117,26 +118,16 @@ impl Engine {
     }
 
     fn no_state(&self, clock: Clock) -> Snapshot<'_> {
+        let Shared {
+            global, counters, ..
+        } = &self.shared;
         Snapshot {
-            clock,
-            global: &self.shared.global,
-            counters: &self.shared.counters,
-            daemon: &self.daemon,
             totals: self.totals(),
             page: Page {
                 first: 0,
                 total: self.routers.len(),
             },
-            instances: Vec::new(),
-            groups: Vec::new(),
-            scripts: Vec::new(),
-            files: Vec::new(),
-            processes: Vec::new(),
-            addresses: Vec::new(),
-            routes: Vec::new(),
-            rules: Vec::new(),
-            interfaces: Vec::new(),
-            services: Vec::new(),
+            ..Snapshot::empty(clock, global, counters, &self.daemon)
         }
     }
 
@@ -260,7 +251,7 @@ impl Engine {
             held_by,
             hold_until: router.hold_until(),
             retry_at: router.retry_at(),
-            is_demoted: machine.is_demoted(),
+            yields_to_owner: machine.yields_to_owner(),
             skew: machine.skew(),
             source: router.source(),
             master: machine.master(),
@@ -363,5 +354,21 @@ fn sender(router: &Router, at: Instant, notice: Notice) -> ctl::Sender {
             | Notice::NoMasterInMaintenance => Finding::Adapted,
         },
         text: messages::notice_text(router, notice),
+    }
+}
+
+impl Router {
+    /// After a lost fight about addresses, routes or a virtual interface: when it tries again.
+    fn hold_until(&self) -> Option<Instant> {
+        let own = [&self.addresses.repairs, &self.routes.repairs];
+        let vmacs = self.vmacs.iter().map(|vmac| &vmac.repairs);
+        let all = own.into_iter().chain(vmacs);
+        all.filter_map(RepairLimit::hold_until).max()
+    }
+
+    /// When addresses or routes that the kernel refused are set again.
+    fn retry_at(&self) -> Option<Instant> {
+        let both = [self.addresses.next_deadline(), self.routes.next_deadline()];
+        both.into_iter().flatten().min()
     }
 }

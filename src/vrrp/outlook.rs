@@ -43,7 +43,7 @@ impl Instance {
 
     /// Whether it has priority 254 because it yields to another address owner.
     #[must_use]
-    pub fn is_demoted(&self) -> bool {
+    pub fn yields_to_owner(&self) -> bool {
         self.owner_yields
     }
 

@@ -160,7 +160,7 @@ fn without_another_router_only_force_demotes() {
     hear(&mut engine, &mut kernel, 60_530, 100);
     let text = ask(&mut engine, &mut kernel, 60_540).expect("not alone");
     assert!(
-        text.contains("192.0.2.9, priority 100, 10 ms ago"),
+        text.contains("192.0.2.9, priority 100, 0.01 s ago"),
         "{text}"
     );
     assert_eq!(states(&engine), [VrrpState::Backup]);
@@ -217,7 +217,7 @@ fn unknown_names_and_unprintable_or_long_reasons_are_refused() {
 }
 
 #[test]
-fn an_owner_is_demoted_and_is_master_at_once_when_promoted() {
+fn an_owner_yields_to_owner_and_is_master_at_once_when_promoted() {
     let owner = VrrpInstance {
         priority: Priority::OWNER,
         ..conf()
@@ -292,7 +292,7 @@ fn a_member_takes_its_group_with_it_and_all_resign_before_addresses_are_removed(
 }
 
 #[test]
-fn a_member_that_a_reload_adds_to_a_demoted_group_is_demoted() {
+fn a_member_that_a_reload_adds_to_a_demoted_group_yields_to_owner() {
     let mut kernel = eth0();
     let mut engine = Engine::new(pair(false), Options::default());
     start(&mut engine, &mut kernel, at(0));

@@ -191,7 +191,7 @@ pub(crate) fn instance(config: &Config, nth: usize) -> Instance<'_> {
         held_by: None,
         hold_until: None,
         retry_at: None,
-        is_demoted: false,
+        yields_to_owner: false,
         skew: Duration::from_micros(609_375),
         missing,
         source: (nth < 3).then(|| ip(["192.0.2.1", "192.0.2.1", "fe80::1"][nth])),
@@ -368,22 +368,6 @@ pub(crate) fn services(config: &Config) -> Vec<ctl::Service<'_>> {
 }
 
 pub(crate) fn empty_snapshot(config: &Config) -> Snapshot<'_> {
-    Snapshot {
-        clock: clock(),
-        global: &config.global,
-        daemon: Box::leak(Box::default()),
-        totals: Totals::default(),
-        counters: &COUNTERS,
-        page: Page::default(),
-        instances: Vec::new(),
-        groups: Vec::new(),
-        scripts: Vec::new(),
-        files: Vec::new(),
-        processes: Vec::new(),
-        addresses: Vec::new(),
-        routes: Vec::new(),
-        rules: Vec::new(),
-        interfaces: Vec::new(),
-        services: Vec::new(),
-    }
+    let daemon = Box::leak(Box::default());
+    Snapshot::empty(clock(), &config.global, &COUNTERS, daemon)
 }

@@ -12,7 +12,6 @@ use crate::engine::instance::resume::ResumeState;
 use crate::engine::kernel::addresses::{AddressSet, Kind, Known};
 use crate::engine::kernel::interfaces::{Interface, Interfaces};
 use crate::engine::kernel::present::Present;
-use crate::engine::kernel::repair_limit::RepairLimit;
 use crate::engine::kernel::routes::RouteSet;
 use crate::engine::kernel::vmac::VirtualInterface;
 use crate::engine::log_limit::LogLimit;
@@ -301,20 +300,6 @@ impl Router {
             self.routes.next_deadline(),
         ];
         all.into_iter().flatten().min()
-    }
-
-    /// After a lost fight about addresses, routes or a virtual interface: when it tries again.
-    pub(crate) fn hold_until(&self) -> Option<Instant> {
-        let own = [&self.addresses.repairs, &self.routes.repairs];
-        let vmacs = self.vmacs.iter().map(|vmac| &vmac.repairs);
-        let all = own.into_iter().chain(vmacs);
-        all.filter_map(RepairLimit::hold_until).max()
-    }
-
-    /// When addresses or routes that the kernel refused are set again.
-    pub(crate) fn retry_at(&self) -> Option<Instant> {
-        let both = [self.addresses.next_deadline(), self.routes.next_deadline()];
-        both.into_iter().flatten().min()
     }
 
     /// Smallest gap between two announcements on an interface.

@@ -29,7 +29,7 @@ use crate::engine::events::{EventKind, Object};
 use crate::engine::instance::messages;
 use crate::engine::instance::router::Router;
 use crate::engine::kernel::backoff::Backoff;
-use crate::engine::kernel::interfaces::{Interface, Interfaces, LinkKind};
+use crate::engine::kernel::interfaces::{Interfaces, LinkKind};
 use crate::engine::kernel::repair_limit::{RepairLimit, is_logged};
 use crate::engine::kernel::vmac_base::strip_vmacs;
 use crate::engine::kernel::vmac_request::{Refusal, request};
@@ -68,7 +68,7 @@ pub(crate) struct VirtualInterface {
     /// requested.
     pub(crate) repairs: RepairLimit,
     /// The VRF that the kernel did not let it join (`None`: leave) the last time.
-    refused_vrf: Option<Option<IfIndex>>,
+    pub(super) refused_vrf: Option<Option<IfIndex>>,
     /// Why it does not exist, as last logged, or why it cannot be set up.
     refused: Option<String>,
     /// When to try again to set it up.
@@ -420,34 +420,6 @@ impl VirtualInterface {
         match self.is_blocked() {
             true => self.retry.retry_at().is_none(),
             false => owner.is_master || self.is_always_up(),
-        }
-    }
-
-    /// The VRF of its base interface, if it is in another.
-    fn wrong_vrf(&self, all: &Interfaces) -> Option<Option<IfIndex>> {
-        let vrf_of = |link: &Interface| all.vrf_of(link).map(|vrf| vrf.index);
-        let vrf = vrf_of(all.by_name(&self.conf.base)?);
-        let is = vrf_of(all.get(self.index?)?);
-        (is != vrf).then_some(vrf)
-    }
-
-    /// Moves it to the VRF of its base interface. Its routes are in the VRF's table: outside of it
-    /// nothing would be forwarded.
-    fn set_vrf(&mut self, cx: &mut Cx<'_>, vrf: Option<IfIndex>) {
-        let Some(index) = self.index else { return };
-        self.refused_vrf = None;
-        let set = request(cx, |batch| macvlan::set_master(batch, index, vrf));
-        if let Err(Refusal { text, .. }) = set {
-            self.refused_vrf = Some(vrf);
-            cx.note(
-                Level::Error,
-                EventKind::Refused,
-                Object::interface(self.conf.name.as_str()),
-                format_args!(
-                    "{} not moved to the VRF of {}, traffic to it is not forwarded: {text}",
-                    self.conf.name, self.conf.base
-                ),
-            );
         }
     }
 

@@ -1,13 +1,16 @@
-//! Settings of a new virtual interface.
+//! Settings of a virtual interface, and its VRF.
 
 use crate::engine::cx::Cx;
 use crate::engine::events::{EventKind, Object};
+use crate::engine::kernel::interfaces::{Interface, Interfaces};
 use crate::engine::kernel::vmac::VirtualInterface;
 use crate::engine::kernel::vmac_base::{read_setting, suppress_base_arp};
+use crate::engine::kernel::vmac_request::{Refusal, request};
 use crate::engine::shared::Shared;
 use crate::engine::system::error_text;
 use crate::log::Level;
-use crate::types::Family;
+use crate::netlink::macvlan;
+use crate::types::{Family, IfIndex};
 
 /// Settings of the macvlan. `rp_filter` 2 is the loose mode: the route back may lead through the
 /// base interface, and the larger of this value and that of `all` counts. The IPv4 settings matter
@@ -69,6 +72,34 @@ impl VirtualInterface {
             if let Some(lower) = &self.lower {
                 suppress_base_arp(cx, shared, lower);
             }
+        }
+    }
+
+    /// The VRF of its base interface, if it is in another.
+    pub(super) fn wrong_vrf(&self, all: &Interfaces) -> Option<Option<IfIndex>> {
+        let vrf_of = |link: &Interface| all.vrf_of(link).map(|vrf| vrf.index);
+        let vrf = vrf_of(all.by_name(&self.conf.base)?);
+        let is = vrf_of(all.get(self.index?)?);
+        (is != vrf).then_some(vrf)
+    }
+
+    /// Moves it to the VRF of its base interface. Its routes are in the VRF's table: outside of it
+    /// nothing would be forwarded.
+    pub(super) fn set_vrf(&mut self, cx: &mut Cx<'_>, vrf: Option<IfIndex>) {
+        let Some(index) = self.index else { return };
+        self.refused_vrf = None;
+        let set = request(cx, |batch| macvlan::set_master(batch, index, vrf));
+        if let Err(Refusal { text, .. }) = set {
+            self.refused_vrf = Some(vrf);
+            cx.note(
+                Level::Error,
+                EventKind::Refused,
+                Object::interface(self.conf.name.as_str()),
+                format_args!(
+                    "{} not moved to the VRF of {}, traffic to it is not forwarded: {text}",
+                    self.conf.name, self.conf.base
+                ),
+            );
         }
     }
 }

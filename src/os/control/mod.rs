@@ -2,7 +2,7 @@
 //! protocol.
 
 pub mod client;
-mod clients;
 mod connection;
 mod listener;
+mod reactor;
 pub mod server;
