@@ -1,4 +1,4 @@
-//! What differs between two configurations, for `vrrpd diff`.
+//! Differences between two configurations, for `vrrpd diff`.
 
 use core::fmt::{Display, Write};
 
@@ -8,7 +8,7 @@ use crate::config::model::{Address, Transport, VrrpInstance};
 /// Addresses listed of each block at most.
 const LISTED: usize = 4;
 
-/// What becomes of the objects of a configuration.
+/// Counts of objects by what a reload does with them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Changes {
     /// Objects that stay as they are.
@@ -140,7 +140,7 @@ fn line(out: &mut Output, name: &dyn Display, what: &dyn Display) {
     let _ = writeln!(out.text, "{name} {what}");
 }
 
-/// What changes of an instance, by keyword; empty: nothing.
+/// The changed settings of an instance, by keyword; empty if there are none.
 fn instance(old: &VrrpInstance, new: &VrrpInstance, tracks: bool) -> String {
     let mut what = String::new();
     let values: [(&str, &dyn Display, &dyn Display); 5] = [

@@ -19,7 +19,7 @@ pub struct Event<'a> {
     pub number: u64,
     /// When it happened.
     pub at: Instant,
-    /// What it is, as a keyword: `transition`, `priority`, `peer`, `repair`.
+    /// Its kind, as a keyword: `transition`, `priority`, `peer`, `repair`.
     pub kind: &'static str,
     /// The type of its object, as a keyword: `instance`, `group`, `script`.
     pub object: &'static str,
@@ -37,7 +37,7 @@ pub struct Event<'a> {
     pub peer: Option<Peer>,
     /// The effective priority of the instance.
     pub priority: Option<Priority>,
-    /// What has happened.
+    /// A sentence about it.
     pub text: &'a str,
 }
 

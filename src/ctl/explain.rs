@@ -44,7 +44,7 @@ struct Case<'a> {
 /// A sentence about an instance; empty: it does not apply.
 type Sentence = fn(&Case<'_>) -> String;
 
-/// What happens next. Without names, these are all.
+/// Sentences about the next events; the only ones unless an object is named.
 static NEXT: &[Sentence] = &[missing, start, resume, maintenance, timer, master_timer];
 
 /// The sentences after these.
@@ -234,7 +234,7 @@ fn timer(case: &Case<'_>) -> String {
     }
 }
 
-/// How the down interval is computed: `3.609 s (3 x 1 s + 0.609 s skew)`.
+/// The computation of the down interval: `3.609 s (3 x 1 s + 0.609 s skew)`.
 fn rule(one: &Instance<'_>, waiting: &BackupOutlook) -> String {
     format!(
         "{} ({} x {} + {} skew)",
@@ -338,7 +338,7 @@ fn preemption(case: &Case<'_>) -> String {
     }
 }
 
-/// What takes mastership from a master.
+/// The priorities and events that take mastership from a master.
 fn takeover(case: &Case<'_>) -> String {
     let one = case.one;
     let (VrrpState::Master, Some(source)) = (one.state, one.source) else {

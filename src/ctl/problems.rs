@@ -1,4 +1,4 @@
-//! What is wrong, one sentence each with what to do about it: for `status`, `status --check` and JSON.
+//! Problems, one sentence each with the remedy: for `status`, `status --check` and JSON.
 
 use core::time::Duration;
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::types::VrrpState;
 
-/// How bad it is.
+/// Severity of a problem.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Severity {
     /// Something is odd; the service works.
@@ -21,7 +21,7 @@ pub(super) enum Severity {
 /// Takes a problem.
 pub(super) type Sink<'a> = dyn FnMut(Severity, &str) + 'a;
 
-/// What to do about a FAULT, by the keyword of what is missing.
+/// The remedy for a FAULT, by the keyword of the missing prerequisite.
 static ADVICE: &[(&str, &str)] = &[
     ("interface_down", "check the cable and `ip link`"),
     (
@@ -62,7 +62,7 @@ pub(super) fn of_instance(one: &Instance<'_>, clock: &Clock, sink: &mut Sink<'_>
     besides_state(one, clock, sink);
 }
 
-/// Those that the state of the instance does not show.
+/// The problems of an instance that its state does not show.
 pub(super) fn besides_state(one: &Instance<'_>, clock: &Clock, sink: &mut Sink<'_>) {
     if let Some(error) = &one.send_error {
         let text = format!("adverts cannot be sent: {error}");
@@ -102,7 +102,7 @@ pub(super) fn besides_state(one: &Instance<'_>, clock: &Clock, sink: &mut Sink<'
     }
 }
 
-/// What to do about what is missing; may be empty.
+/// The remedy for a missing prerequisite; may be empty.
 pub(super) fn advice(kind: &str) -> &'static str {
     let row = ADVICE.iter().find(|(reason, _)| *reason == kind);
     row.map_or("", |(_, advice)| advice)
@@ -122,7 +122,7 @@ fn fault(one: &Instance<'_>, clock: &Clock, sink: &mut Sink<'_>) {
     sink(Severity::Critical, &text);
 }
 
-/// What the kernel refused, in one sentence.
+/// The requests that the kernel refused, in one sentence.
 fn refused<'a, T: 'a>(
     items: impl IntoIterator<Item = &'a ManagedItem<'a, T>>,
     retry: Option<Duration>,

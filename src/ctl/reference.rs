@@ -9,9 +9,9 @@ pub struct OptionText {
     pub short: String,
     /// `--quiet`.
     pub long: String,
-    /// What its value is; empty if it has none.
+    /// The name of its value; empty if it has none.
     pub value: &'static str,
-    /// What it does.
+    /// Its effect.
     pub text: &'static str,
 }
 

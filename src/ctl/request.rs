@@ -29,7 +29,7 @@ pub enum Command {
     Metrics,
     /// keepalived's dumps.
     Dump,
-    /// What a reload would change.
+    /// Changes that a reload would make.
     Diff,
     /// Reads the configuration again.
     Reload,
@@ -91,7 +91,7 @@ pub enum Setting {
     PidFile,
 }
 
-/// How many names a command takes.
+/// The names that a command takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Names {
     /// None.
@@ -113,7 +113,7 @@ pub struct Row {
     pub name: &'static str,
     /// Names of objects after it.
     pub names: Names,
-    /// What follows its name in the help text.
+    /// Its arguments in the help text.
     pub usage: &'static str,
     /// Options without value.
     pub flags: &'static [Flag],
@@ -287,7 +287,7 @@ impl Request {
         duration(self.setting(Setting::For)?)
     }
 
-    /// How the client wants the answer.
+    /// The form of the answer.
     #[must_use]
     pub fn style(&self) -> Style {
         let width = self.number(Setting::Width).unwrap_or(0);
@@ -346,7 +346,7 @@ impl Request {
 /// Reads the words of a command: its name, options and names of objects in any order.
 ///
 /// # Errors
-/// What is wrong, for the user.
+/// A message for the user.
 pub fn parse<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Request, String> {
     let mut words = words.into_iter();
     let name = words.next().unwrap_or_default();

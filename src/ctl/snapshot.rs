@@ -20,13 +20,13 @@ pub struct Snapshot<'a> {
     pub clock: Clock,
     /// Settings of the process.
     pub global: &'a Global,
-    /// What the process counts.
+    /// The counters of the process.
     pub counters: &'a DaemonCounters,
     /// The process.
     pub daemon: &'a Daemon,
-    /// Which of the instances, or of the virtual servers, it has.
+    /// The part of the instances, or of the virtual servers, that it has.
     pub page: Page,
-    /// What spans all pages.
+    /// Values over all pages.
     pub totals: Totals,
     /// `vrrp_instance` blocks.
     pub instances: Vec<Instance<'a>>,
@@ -100,7 +100,7 @@ pub struct RefusedReload {
     pub why: String,
 }
 
-/// What spans all objects, whichever a page has.
+/// Values over all objects, not only those of a page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Totals {
     /// Instances in each state, by number of [`VrrpState`].
@@ -138,7 +138,7 @@ pub struct Instance<'a> {
     pub heard: Option<Heard>,
     /// Other senders than the master that something is wrong with, or that are different.
     pub senders: Vec<Sender>,
-    /// What its timer is for.
+    /// The purpose of its timer.
     pub outlook: Outlook,
     /// End of the startup delay.
     pub startup_delay_end: Instant,
@@ -200,7 +200,7 @@ pub struct Transition {
 }
 
 impl Instance<'_> {
-    /// How many of its addresses, routes and rules are installed, and how many there are.
+    /// Numbers of its addresses, routes and rules: installed, and in all.
     pub(super) fn installed(&self) -> Installed {
         fn states<'a, T>(all: &'a [ManagedItem<'_, T>]) -> impl Iterator<Item = &'a InstallStatus> {
             all.iter().map(|item| &item.status)
@@ -224,12 +224,12 @@ pub(super) struct Installed {
     pub(super) total: usize,
 }
 
-/// What the last conspicuous advert of a sender showed.
+/// A finding about the last conspicuous advert of a sender.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sender {
     /// When it was received.
     pub at: Instant,
-    /// What kind of finding it is.
+    /// Its kind.
     pub kind: Finding,
     /// The same in words, with its address.
     pub text: String,

@@ -431,7 +431,7 @@ fn tracked(snapshot: &Snapshot<'_>, style: &Style, out: &mut Output) {
     }
 }
 
-/// What a tracked object does to the priority, and would do in its other state.
+/// The effect of a tracked object on the priority, now and in its other state.
 pub(super) fn effect(part: &PriorityPart<'_>) -> String {
     let (weight, adds) = (part.track.weight, part.adds);
     let state = |up: bool| {

@@ -209,7 +209,7 @@ fn instance(json: &mut Json, one: &Instance<'_>, snapshot: &Snapshot<'_>) {
     problems(json, |sink| problems::of_instance(one, clock, sink));
 }
 
-/// What holds an instance back.
+/// The conditions that hold an instance back.
 fn conditions(json: &mut Json, one: &Instance<'_>, snapshot: &Snapshot<'_>) {
     let (conf, clock) = (one.conf, &snapshot.clock);
     let group = conf.sync_group.and_then(|id| snapshot.groups.get(id.0));
@@ -339,7 +339,7 @@ fn senders(json: &mut Json, one: &Instance<'_>, clock: &Clock) {
     });
 }
 
-/// What follows the instances.
+/// The objects after the instances.
 fn middle(snapshot: &Snapshot<'_>, style: &Style, out: &mut Output) {
     let mut json = Json::default();
     json.object(|json| {

@@ -1,4 +1,4 @@
-//! How a reply of the control socket is written: in sections, and those about instances or virtual
+//! A reply of the control socket is written in sections, and those about instances or virtual
 //! servers in pages of a few at a time, so that adverts go out in between and the queue of a client
 //! stays small.
 
@@ -10,7 +10,7 @@ pub type View = &'static [Section];
 /// A part of a reply.
 #[derive(Clone, Copy, Debug)]
 pub struct Section {
-    /// What it goes through.
+    /// The objects that it goes through.
     pub objects: Objects,
     /// Appends it, or one page of it, to the output.
     pub write: fn(&Snapshot<'_>, &Style, &mut Output),
@@ -27,7 +27,7 @@ pub enum Objects {
     Services,
 }
 
-/// How the client wants it.
+/// The form that the client asks for.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Style {
     /// Columns of the terminal; 0: not limited.
@@ -48,16 +48,16 @@ impl Style {
     }
 }
 
-/// What has been written so far.
+/// The part of a reply that was written so far.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Output {
-    /// What is not sent yet.
+    /// The text that is not sent yet.
     pub text: String,
     /// The exit code of the command.
     pub code: u8,
-    /// What is known across pages.
+    /// Counts over all pages.
     pub sums: Sums,
-    /// What is written at the end.
+    /// Lines to be written at the end.
     pub held: String,
 }
 
@@ -68,7 +68,7 @@ pub struct Sums {
     pub states: [u32; 4],
     /// Virtual servers that have their quorum.
     pub services_up: u32,
-    /// Those without.
+    /// Virtual servers that lack it.
     pub services_down: u32,
     /// Problems found.
     pub problems: u32,
@@ -81,7 +81,7 @@ pub struct Sums {
 pub struct Page {
     /// Number of the first.
     pub first: usize,
-    /// How many there are in all pages.
+    /// Number of objects in all pages.
     pub total: usize,
 }
 

@@ -20,7 +20,7 @@ pub struct Answer {
     configuration: u32,
 }
 
-/// What is left to be written.
+/// The source of the rest of an answer.
 #[derive(Debug)]
 enum Source {
     View {

@@ -30,7 +30,7 @@ impl<'a> Cx<'a> {
         self.events.report(self.now, report, text);
     }
 
-    /// Reports an event that has no more values than these.
+    /// Reports an event that has only these values.
     #[inline(never)]
     pub(crate) fn note(
         &self,

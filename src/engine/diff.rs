@@ -1,4 +1,4 @@
-//! What a reload would change.
+//! Changes that a reload would make.
 
 use crate::config::model::{Config, Track, Tracked, VrrpInstance};
 use crate::ctl::{Both, Changes, Escaped, Output};
@@ -7,7 +7,7 @@ use crate::engine::instance::router::Router;
 use crate::engine::kernel::vmac_base;
 
 impl Engine {
-    /// What a reload with `config` would change, in lines. Reloads match objects in the same way.
+    /// The changes that a reload with `config` would make, in lines. Reloads match objects in the same way.
     #[must_use]
     pub fn diff(&self, mut config: Config) -> String {
         for conf in &mut config.instances {

@@ -5,7 +5,7 @@
 //! The ring is bounded: an event takes at most 430 bytes (96 of values and 328 of names and text),
 //! mostly 120. Nothing is allocated before the first event. When it is full, the kind of which it
 //! has the most loses its oldest event, and what others can cause as often as they like, by sending
-//! packets, counts four times: nobody can make it forget the rest.
+//! packets, counts four times: no sender can displace the rest.
 
 use core::cell::RefCell;
 use core::fmt::{self, Arguments};
@@ -20,19 +20,19 @@ use crate::types::{Instant, Priority};
 
 /// Default of `event_history`.
 const LIMIT: u16 = 256;
-/// How much more an event counts that others can cause.
+/// Weight of an event that other routers can cause; that of others is 1.
 const MINOR_WEIGHT: u32 = 4;
 /// Longest text of an event, in bytes.
 const TEXT_MAX: usize = 200;
 
-/// What an event is.
+/// The kind of an event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum EventKind {
     Transition,
     Priority,
     /// About the adverts of another router.
     Peer,
-    /// What an instance waits for.
+    /// A condition that an instance waits for.
     Notice,
     /// A packet of no known instance, or none that is valid.
     Packet,
@@ -40,7 +40,7 @@ pub(crate) enum EventKind {
     Refused,
     /// It no longer does.
     Recovered,
-    /// What another program has removed was set again.
+    /// An object that another program has removed was set again.
     Repair,
     /// An address of another program.
     Foreign,
@@ -113,7 +113,7 @@ impl EventKind {
         }
     }
 
-    /// Whether whoever can send packets decides how many there are.
+    /// Whether other routers decide how many there are, by sending packets.
     const fn is_of_others(self) -> bool {
         matches!(self, EventKind::Peer | EventKind::Packet)
     }
@@ -230,7 +230,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// What precedes the text of a log line; `None`: the text names the object.
+    /// The text around the object's name in a log line; `None`: the text of the event names it.
     fn prefix(&self, kind: EventKind) -> Option<(&'static str, &'static str)> {
         let is_notify = kind == EventKind::Notify;
         if self.class == Class::Instance || is_notify {
@@ -243,7 +243,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// What is reported beside the text.
+/// The values of an event beside its text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Report<'a> {
     /// `None`: it is not logged, because the log has had too many such lines, or another one.
@@ -386,7 +386,7 @@ impl Ring {
         self.entries.iter().position(oldest).unwrap_or(0)
     }
 
-    /// Forgets the oldest events until there are no more than `len`.
+    /// Removes the oldest events until there are no more than `len`.
     fn shrink(&mut self, len: usize) {
         let surplus = self.entries.len().saturating_sub(len);
         self.entries.drain(..surplus);
@@ -428,7 +428,7 @@ impl Events {
         }
     }
 
-    /// Reports an event that has no more values than these.
+    /// Reports an event that has only these values.
     #[inline(never)]
     pub(crate) fn note(
         &self,

@@ -1,4 +1,4 @@
-//! What `vrrpd events` shows: the events of the ring, and with `--follow` those to come.
+//! The answer to `vrrpd events`: the events of the ring, and with `--follow` those to come.
 
 use crate::ctl::request::{Flag, Request};
 use crate::ctl::{Clock, Event, Style};
@@ -7,7 +7,7 @@ use crate::engine::Engine;
 /// Events in one piece of an answer.
 const PAGE: u32 = 16;
 
-/// How far a client has read the events.
+/// The position of a client in the ring of events.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Reader {
     /// Number of the last event it has.

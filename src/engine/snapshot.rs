@@ -76,7 +76,7 @@ impl Engine {
             || self.lvs.as_ref().is_some_and(|lvs| lvs.has_service(name))
     }
 
-    /// How many objects all pages have.
+    /// Number of objects in all pages.
     pub(crate) fn count(&self, objects: Objects) -> usize {
         match objects {
             Objects::None => 0,
@@ -100,7 +100,7 @@ impl Engine {
         all
     }
 
-    /// What belongs to no instance and no virtual server, without interfaces.
+    /// The objects that belong to no instance and no virtual server, without interfaces.
     fn shared_state(&self, clock: Clock) -> Snapshot<'_> {
         let files = self.shared.tracking.show_files();
         Snapshot {

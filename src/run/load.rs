@@ -76,7 +76,7 @@ impl<'a> Loader<'a> {
         loaded.config
     }
 
-    /// How many errors the running configuration does not have.
+    /// Number of errors that the running configuration does not have.
     fn new_errors(&self, loaded: &Loaded) -> usize {
         let found = errors(loaded);
         let new = found.iter().filter(|error| !self.errors.contains(error));

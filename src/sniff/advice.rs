@@ -1,4 +1,4 @@
-//! What the instances of a configuration make of an advert, and the line to change.
+//! The verdicts of a configuration's instances on an advert, and the line to change.
 
 use core::fmt::Display;
 use core::net::IpAddr;
@@ -16,7 +16,7 @@ use crate::wire::vrrp::{Auth as WireAuth, ChecksumForm};
 /// Addresses named in a difference; further ones are counted.
 const SHOWN: usize = 3;
 
-/// What an instance does with an advert.
+/// The verdict of an instance on an advert.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Effect {
     /// It processes it.
@@ -41,11 +41,11 @@ impl Effect {
 pub struct Advice {
     /// Name of the instance.
     pub instance: String,
-    /// What it does.
+    /// The verdict.
     pub verdict: Effect,
     /// `file:line` to change.
     pub place: Option<String>,
-    /// What to change there, or why there is nothing to change.
+    /// The change to make there, or why there is none.
     pub text: String,
 }
 
@@ -110,7 +110,7 @@ struct Case<'a> {
     places: &'a Places,
 }
 
-/// What to change, and where.
+/// A change to make, and its place.
 struct Change {
     place: Option<String>,
     text: String,
@@ -398,7 +398,7 @@ impl Case<'_> {
         }
     }
 
-    /// Which addresses one has and the other has not.
+    /// The addresses that one has and the other has not.
     fn address_difference(&self) -> String {
         let ours: Vec<IpAddr> = self.conf.vips.iter().map(|vip| vip.cidr.addr).collect();
         let theirs: Vec<IpAddr> = self.message.addresses.iter().collect();

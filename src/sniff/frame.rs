@@ -56,7 +56,7 @@ pub struct Seen<'a> {
     pub has_ah: bool,
     /// The IP packet.
     pub packet: &'a [u8],
-    /// What follows the IP header, the authentication header included.
+    /// The bytes after the IP header, with the authentication header.
     pub payload: &'a [u8],
     /// The message, as far as it is there; `None` for a later fragment.
     pub message: Option<Message<'a>>,
@@ -167,7 +167,7 @@ pub fn decode(frame: Captured<'_>) -> Option<Seen<'_>> {
     Some(seen)
 }
 
-/// What the IP header says.
+/// The fields of the IP header.
 struct Ip<'a> {
     net: PseudoHeader,
     ttl: u8,
@@ -269,7 +269,7 @@ fn after_ah<'a>(seen: &mut Seen<'a>) -> Option<Option<&'a [u8]>> {
         }
         Err(ParseError::Protocol { .. }) => None,
         Err(error) => {
-            // That of another payload has been told apart before.
+            // That of another payload was distinguished before.
             (seen.payload.first() == Some(&vrrp::PROTOCOL)).then(|| {
                 seen.breaches.push(Breach::Malformed(error));
                 None

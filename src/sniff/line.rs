@@ -121,7 +121,7 @@ pub fn time(at: Duration, offset: i32) -> String {
     format!("{hour:02}:{minute:02}:{second:02}.{micros:06}")
 }
 
-/// What an instance makes of the advert, in one line.
+/// The verdict of an instance on the advert, in one line.
 #[must_use]
 pub fn advice(advice: &Advice) -> String {
     let Advice {

@@ -91,7 +91,7 @@ pub enum Breach {
     Trailer(u8),
 }
 
-/// What follows from a broken rule.
+/// The consequence of a broken rule.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Severity {
     /// keepalived and vrrpd accept the packet.
@@ -101,7 +101,7 @@ pub enum Severity {
 }
 
 impl Breach {
-    /// What follows from it.
+    /// Its consequence.
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {

@@ -1,4 +1,4 @@
-//! Who has sent adverts: counts and intervals of each sender, and masters at the same time.
+//! The senders of adverts: counts and intervals of each sender, and masters at the same time.
 
 use core::fmt::Write as _;
 use core::net::IpAddr;

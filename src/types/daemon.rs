@@ -1,4 +1,4 @@
-//! What the daemon counts about itself and operators read.
+//! Counters of the daemon itself, for operators.
 
 use core::time::Duration;
 
@@ -11,7 +11,7 @@ use super::Instant;
 pub struct DaemonCounters {
     /// When the engine started: with the process, and again after a restart in place.
     pub started: Instant,
-    /// How late the timers of instances were served.
+    /// Lateness of the timers of instances.
     pub lateness: Lateness,
     /// Addresses, virtual and static.
     pub addresses: KernelCounters,
@@ -23,7 +23,7 @@ pub struct DaemonCounters {
     pub config: ConfigStatus,
 }
 
-/// What happened to one kind of objects in the kernel.
+/// Repairs and refusals of one kind of kernel objects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct KernelCounters {
     /// Objects reinstalled because another program had removed or changed them.

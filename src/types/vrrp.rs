@@ -59,7 +59,7 @@ pub struct Heard {
     pub at: Instant,
 }
 
-/// What an instance waits for.
+/// The event that an instance waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outlook {
     /// Nothing that a timer brings: INIT or FAULT.
@@ -75,7 +75,7 @@ pub enum Outlook {
     Master(MasterOutlook),
 }
 
-/// What an instance in BACKUP waits for.
+/// The timer of an instance in BACKUP.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BackupOutlook {
     /// Purpose of the timer.
@@ -92,7 +92,7 @@ pub struct BackupOutlook {
     pub interval: Centis,
 }
 
-/// What an instance in MASTER waits for.
+/// The timer of an instance in MASTER.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MasterOutlook {
     /// When the next advert is due.

@@ -1,4 +1,4 @@
-//! What an instance waits for and knows about other routers, for operators.
+//! The timer of an instance and its knowledge of other routers, for operators.
 
 use core::time::Duration;
 
@@ -14,7 +14,7 @@ impl Instance {
         self.heard
     }
 
-    /// What it waits for.
+    /// The event that it waits for.
     #[must_use]
     pub fn outlook(&self) -> Outlook {
         match &self.state {

@@ -183,7 +183,7 @@ impl Senders {
 }
 
 impl Entry {
-    /// What the last conspicuous advert showed.
+    /// The finding about its last conspicuous advert.
     fn notices(&self) -> [Option<Notice>; 5] {
         let (from, theirs) = (self.from, self.interval);
         let detail = match self.detail {

@@ -140,7 +140,7 @@ pub(super) fn objects(instance: &Instance<'_>, _: &Snapshot<'_>, lines: &mut Lin
     }
 }
 
-/// Those with other addresses than ours are not among them: most are accepted nevertheless.
+/// Adverts with other addresses than ours are not counted: most of them are accepted.
 pub(super) fn rejected(instance: &Instance<'_>, _: &Snapshot<'_>, lines: &mut Lines<'_>) {
     let counters = &instance.counters;
     for (reason, count) in [

@@ -40,7 +40,7 @@ fn each_server(service: &Service<'_>, lines: &mut Lines<'_>, pick: fn(&Server<'_
     }
 }
 
-/// Checks of one type are told apart by their number, counted from 1.
+/// Checks of one type are distinguished by their number, counted from 1.
 pub(super) fn checks(service: &Service<'_>, lines: &mut Lines<'_>) {
     for server in &service.servers {
         let name = name(service, server);

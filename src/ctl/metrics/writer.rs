@@ -13,7 +13,7 @@ pub(super) struct Family {
     pub(super) samples: Samples,
 }
 
-/// What a family has samples of, and the function that writes them.
+/// The objects of a family's samples, and the function that writes them.
 #[derive(Clone, Copy)]
 pub(super) enum Samples {
     /// The process, and all that is complete without pages.
@@ -159,7 +159,7 @@ impl fmt::Write for LabelEscaper<'_> {
     }
 }
 
-/// How many objects of a kind are in each state.
+/// Numbers of objects of one kind, by state.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Installed {
     installed: usize,

@@ -1,4 +1,4 @@
-//! What configured instances make of an advert that was captured (`vrrpd sniff`), decided by the
+//! The verdicts of configured instances on an advert that was captured (`vrrpd sniff`), decided by the
 //! code that receives adverts.
 
 use core::net::IpAddr;

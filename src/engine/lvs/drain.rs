@@ -38,7 +38,7 @@ impl Lvs {
         changed
     }
 
-    /// What is drained has changed: updates weights, quorums and the IPVS table, and notifies.
+    /// Other real servers are drained: updates weights, quorums and the IPVS table, and notifies.
     pub(super) fn follow_drains(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
         for nth in self.mark_drained(&shared.maintenance) {
             let mut changes = Vec::new();
@@ -97,7 +97,7 @@ impl Lvs {
     }
 }
 
-/// What is lost without this server.
+/// The loss without this server.
 fn obstacle(conf: &VirtualServer, state: &VirtualServerState, server: usize) -> Option<String> {
     let (left, weight) = (state.weight_without(server), state.live_weight());
     if left == weight {

@@ -95,7 +95,7 @@ impl Engine {
     }
 }
 
-/// What shows that another router is there, or why nothing does. Backups are silent, so a master
+/// The advert that shows that another router is there, or the reason why none does. Backups are silent, so a master
 /// knows of another router only if that was master too since the start; one whose last advert was
 /// a resignation may be gone.
 fn peer_evidence(router: &Router, now: Instant) -> Outcome {

@@ -102,7 +102,7 @@ impl Engine {
 #[derive(Debug)]
 pub(crate) struct Drainable {
     pub(crate) names: ServerNames,
-    /// What would be lost.
+    /// The loss.
     pub(crate) obstacle: Option<String>,
 }
 

@@ -43,7 +43,7 @@ pub(crate) struct Hold {
     slots: Vec<usize>,
 }
 
-/// What is held.
+/// An object in maintenance.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Object {
     /// It stays backup.
@@ -417,7 +417,7 @@ impl Engine {
     }
 }
 
-/// What follows in a log line if there is a reason.
+/// The reason in a log line, if there is one.
 struct Because<'a>(&'a str);
 
 impl fmt::Display for Because<'_> {

@@ -21,9 +21,9 @@ use crate::sys;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The same for a reload, restart or stop, which may run scripts.
 const LONG_PATIENCE: Duration = Duration::from_secs(60);
-/// How long a restart in place may take until the new program listens.
+/// Time limit of a restart in place, until the new program listens.
 const RESTART: Duration = Duration::from_secs(10);
-/// How long a daemon may be without its socket.
+/// Time that a daemon may be without its socket.
 const MOMENT: Duration = Duration::from_millis(500);
 /// Between two attempts to connect, and of `--watch`.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -96,7 +96,7 @@ fn uses_color() -> bool {
 fn follow(server: &Address, request: &Request) -> u8 {
     loop {
         let answer = ask(server, request, &mut |stream, bytes| {
-            // Nobody reads any longer: as `tail -f`.
+            // Standard output is closed: ends as `tail -f` does.
             if write(stream, bytes).is_err() {
                 quit();
             }
@@ -127,7 +127,7 @@ fn once(server: &Address, request: &Request) -> u8 {
     }
 }
 
-/// What the end of the connection means, before that of the answer.
+/// The meaning of a connection that ends before the answer does.
 fn ended(server: &Address, command: Command) -> u8 {
     if !command.is_of_process() {
         let why = "the daemon ended before its answer was complete";
@@ -248,7 +248,7 @@ fn ask_once(
     }
 }
 
-/// Which daemon is asked.
+/// The daemon that is asked.
 #[derive(Debug)]
 pub(crate) struct Address {
     socket: PathBuf,
@@ -365,7 +365,7 @@ impl Address {
         lock_holder::has_open(pid, &lock).then_some(pid)
     }
 
-    /// What an error means while the daemon is to answer; `None`: the connection has ended.
+    /// The meaning of an error while the daemon is to answer; `None`: the connection has ended.
     fn failure(&self, error: &io::Error, patience: Duration) -> Option<Failure> {
         if error.kind() != io::ErrorKind::WouldBlock {
             return None;

@@ -29,7 +29,7 @@ pub(super) struct Connection {
     is_half_closed: bool,
     /// When it is dropped; `None`: it has nothing to read.
     deadline: Option<Instant>,
-    /// What is read next, from `sent` on.
+    /// The reply that it has not read, from `sent` on.
     queue: String,
     sent: usize,
 }
@@ -54,7 +54,7 @@ enum Stage {
     /// The request so far.
     Request(Vec<u8>),
     Answering(Answer),
-    /// For what the process does.
+    /// The process carries it out.
     Waiting(Request),
     /// The reply is complete in the queue.
     Complete,
@@ -116,7 +116,7 @@ impl Connection {
         matches!(self.stage, Stage::Closed)
     }
 
-    /// What it waits for the process to do.
+    /// The request that waits for the process.
     pub(super) fn awaited(&self) -> Option<&Request> {
         let Stage::Waiting(request) = &self.stage else {
             return None;

@@ -30,7 +30,7 @@ const UNTRUSTED: usize = 64;
 const ACCEPTED: usize = 16;
 /// Slices of writing before the daemon ends.
 const LAST_SLICES: usize = 50;
-/// How long answers are written before timers may be served.
+/// Time for writing answers before timers may be served.
 const SLICE: Duration = Duration::from_micros(200);
 
 /// The socket and its clients.
@@ -38,7 +38,7 @@ const SLICE: Duration = Duration::from_micros(200);
 pub(in crate::os) struct Server {
     listener: Option<Listener>,
     clients: Vec<Connection>,
-    /// Whose turn it is.
+    /// The client whose turn it is.
     next: usize,
 }
 
@@ -253,7 +253,7 @@ impl Server {
     }
 }
 
-/// What became of a reload, restart or stop, in lines for the client.
+/// The outcome of a reload, restart or stop, in lines for the client.
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome<'a> {
     /// It is done.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 /// Longest request, with all of its header fields.
 pub(super) const MAX_REQUEST: usize = 8 * 1024;
 
-/// What a client asks for.
+/// A request of a client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Wanted {
     pub(super) page: Page,
@@ -13,7 +13,7 @@ pub(super) struct Wanted {
     pub(super) head: bool,
 }
 
-/// What there is.
+/// The pages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Page {
     /// `/metrics`

@@ -32,7 +32,7 @@ use crate::exit;
 use crate::sys;
 use helper::Helper;
 
-/// How often to ask again when the configuration was reloaded in between.
+/// Number of further attempts when the configuration was reloaded in between.
 const ATTEMPTS: u32 = 3;
 /// More than the metrics of any configuration.
 const MAX_TEXT: usize = 64 << 20;
@@ -44,7 +44,7 @@ const OVERFLOW: User = User {
     gid: 65_534,
 };
 
-/// What became of a request for metrics.
+/// The outcome of a request for metrics.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Scrape {
     /// The metrics.
