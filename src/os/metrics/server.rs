@@ -14,7 +14,7 @@ use crate::engine::system::error_text;
 use crate::exit;
 use crate::sys;
 
-/// Connections at a time; others wait to be accepted.
+/// Connections at a time. Another one takes the place of the oldest that waits for its client.
 const CLIENTS: usize = 16;
 /// A client must have sent its request in this time.
 const REQUEST: Duration = Duration::from_secs(5);
@@ -54,7 +54,10 @@ fn turn(listener: &TcpListener, helper: &mut Helper, clients: &mut Vec<Client>) 
         revents: 0,
     };
     // ppoll ignores negative descriptors.
-    let accepting = if is_full { -1 } else { listener.as_raw_fd() };
+    let accepting = match is_full && !clients.iter().any(Client::waits_for_its_client) {
+        true => -1,
+        false => listener.as_raw_fd(),
+    };
     let mut list = vec![
         entry(helper.fd(), libc::POLLIN),
         entry(accepting, libc::POLLIN),
@@ -86,6 +89,11 @@ fn turn(listener: &TcpListener, helper: &mut Helper, clients: &mut Vec<Client>) 
     }
     clients.retain(|client| !matches!(client.stage, Stage::Closed));
     if ready(1) {
+        if clients.len() >= CLIENTS
+            && let Some(oldest) = clients.iter().position(Client::waits_for_its_client)
+        {
+            clients.remove(oldest);
+        }
         match accept(listener) {
             Ok(client) => clients.push(client),
             Err(error) if is_temporary(&error) => {}
@@ -129,6 +137,11 @@ enum Stage {
 }
 
 impl Client {
+    /// Whether its request is not complete, or it has the reply and does not close the connection.
+    fn waits_for_its_client(&self) -> bool {
+        matches!(self.stage, Stage::Request(_) | Stage::Sent)
+    }
+
     fn events(&self) -> i16 {
         match self.stage {
             Stage::Reply(..) => libc::POLLOUT,

@@ -7,7 +7,7 @@ use std::net::{Shutdown, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use vrrpd_lab::{Node, now, wait_until};
@@ -227,7 +227,7 @@ fn http(ctx: &Ctx) -> Outcome {
     assert_eq!(
         serving.len(),
         1,
-        "a helper and the process that scrapers talk to"
+        "a helper and the process that answers HTTP"
     );
     if has_nobody() {
         let uid = status(serving[0], "Uid");
@@ -286,8 +286,8 @@ fn requests(scraper: &Scraper<'_>) {
     assert!(first_line(&long).contains("431"), "a long request");
 }
 
-/// Clients that send nothing, or half a request, or do not read, keep nobody else from it for longer
-/// than their time limit.
+/// Clients that send nothing, or half a request, or do not read, do not keep others waiting until their
+/// time limit of 5 s.
 fn hostile(scraper: &Scraper<'_>) {
     let idle: Vec<TcpStream> = (0..24).filter_map(|_| scraper.connect()).collect();
     for (nth, mut stream) in idle.iter().enumerate() {
@@ -296,10 +296,14 @@ fn hostile(scraper: &Scraper<'_>) {
             1 => b"GET /met",
             _ => b"GET /metrics HTTP/1.1\r\n\r\n",
         };
-        stream.write_all(request).expect("it reads");
+        // It may be closed already, for a later one.
+        let _ = stream.write_all(request);
     }
     assert_eq!(idle.len(), 24);
+    let begin = Instant::now();
     let text = scraper.metrics();
+    let took = begin.elapsed();
+    assert!(took < Duration::from_secs(4), "{took:?}");
     assert_eq!(state(&text, "MASTER"), Some(1.0), "{text}");
     for stream in idle {
         let _ = stream.shutdown(Shutdown::Both);
@@ -310,7 +314,7 @@ fn hostile(scraper: &Scraper<'_>) {
 fn daemons(ctx: &Ctx, p: &mut Pair, server: &u32) {
     let scraper = Scraper(&p.b);
     let since = now();
-    for _ in 0..50 {
+    while now() - since < 10 * INTERVAL {
         scraper.metrics();
     }
     p.assert_undisturbed(VIP, INTERVAL, INTERVAL, since);
