@@ -27,8 +27,11 @@ fn answers(client: &Node, to: &str) -> bool {
     result.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
+/// The VRF of `dev`; nothing while the interface does not exist.
 fn vrf_of(node: &Node, dev: &str) -> Option<String> {
-    let line = node.ip(&format!("-o link show {dev}"));
+    let links = node.ip("-o link show");
+    let name = format!(": {dev}@");
+    let line = links.lines().find(|line| line.contains(&name))?;
     let mut words = line.split_whitespace().skip_while(|word| *word != "master");
     words.nth(1).map(str::to_owned)
 }
