@@ -130,12 +130,10 @@ impl Pair {
     /// advert was late by more than `slack`, and `b` has sent none.
     #[track_caller]
     pub(crate) fn assert_undisturbed(&self, vip: &str, interval: Ns, slack: Ns, since: Ns) {
-        let times: Vec<Ns> = self
-            .cap
-            .adverts(&self.a, 0, since)
-            .iter()
-            .map(|a| a.0)
-            .collect();
+        let sent = || self.cap.adverts(&self.a, 0, since);
+        // What was done may have taken less than an interval.
+        wait_until(SOON, "an advert", || !sent().is_empty());
+        let times: Vec<Ns> = sent().iter().map(|a| a.0).collect();
         let slack = slack + noise::since(since);
         let due = (vrrpd_lab::now() - since) / (interval + slack) - 1;
         let sent = Ns::try_from(times.len()).unwrap_or(Ns::MAX);
