@@ -88,12 +88,7 @@ fn turn(listener: &TcpListener, helper: &mut Helper, clients: &mut Vec<Client>) 
         }
     }
     clients.retain(|client| !matches!(client.stage, Stage::Closed));
-    if ready(1) {
-        if clients.len() >= CLIENTS
-            && let Some(oldest) = clients.iter().position(Client::waits_for_its_client)
-        {
-            clients.remove(oldest);
-        }
+    if ready(1) && make_room(clients) {
         match accept(listener) {
             Ok(client) => clients.push(client),
             Err(error) if is_temporary(&error) => {}
@@ -102,6 +97,17 @@ fn turn(listener: &TcpListener, helper: &mut Helper, clients: &mut Vec<Client>) 
         }
     }
     Ok(())
+}
+
+/// Whether there is room for another client, after the oldest that waits for its client was dropped
+/// if necessary. While this turn served them, all may have become busy.
+fn make_room(clients: &mut Vec<Client>) -> bool {
+    if clients.len() >= CLIENTS
+        && let Some(oldest) = clients.iter().position(Client::waits_for_its_client)
+    {
+        clients.remove(oldest);
+    }
+    clients.len() < CLIENTS
 }
 
 fn accept(listener: &TcpListener) -> io::Result<Client> {
