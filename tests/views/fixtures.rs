@@ -266,7 +266,7 @@ pub(crate) fn calm(config: &Config) -> Snapshot<'_> {
     snapshot
 }
 
-/// What follows from the instances.
+/// Sets the values of a snapshot that follow from its instances.
 pub(crate) fn finish<'a>(snapshot: &mut Snapshot<'a>, config: &'a Config) {
     let instances = &snapshot.instances;
     let mut totals = Totals {

@@ -35,12 +35,12 @@ use vrrpd::types::{
 use fixtures::*;
 use host::FakeHost;
 
-/// What a whole reply says.
+/// The text and exit code of a whole reply.
 fn whole(view: View, snapshot: &Snapshot<'_>, style: &Style) -> Output {
     ctl::render(view, snapshot, style)
 }
 
-/// What it says if each page has one object.
+/// The same if each page has one object.
 fn paged<'a>(view: View, make: &dyn Fn() -> Snapshot<'a>, style: &Style) -> Output {
     let mut out = Output::default();
     let count = |objects| match objects {

@@ -131,7 +131,7 @@ impl Pair {
     #[track_caller]
     pub(crate) fn assert_undisturbed(&self, vip: &str, interval: Ns, slack: Ns, since: Ns) {
         let sent = || self.cap.adverts(&self.a, 0, since);
-        // What was done may have taken less than an interval.
+        // Less than an interval may have passed since then.
         wait_until(SOON, "an advert", || !sent().is_empty());
         let times: Vec<Ns> = sent().iter().map(|a| a.0).collect();
         let slack = slack + noise::since(since);
