@@ -82,6 +82,14 @@ impl Linux {
         self.receivers.get_mut(index)
     }
 
+    /// The first end of a pause of a receive socket.
+    pub(super) fn pause_end(&self) -> Option<Instant> {
+        self.receivers
+            .iter()
+            .filter_map(|receiver| receiver.pause.end())
+            .min()
+    }
+
     /// The descriptor that becomes readable when watched files change; `None` if none are watched.
     pub(super) fn watch_fd(&self) -> Option<RawFd> {
         self.watch.fd()

@@ -17,6 +17,7 @@ use socket2::{
 };
 
 use super::clock::{self, ReceiveTime};
+use super::read_pause::ReadPause;
 use crate::engine;
 use crate::engine::system::{AdvertRoute, Ipv6Fields, Listener, Reception, errno_text, error_text};
 use crate::log;
@@ -174,6 +175,7 @@ pub(super) struct Receiver {
     pub(super) on: Listener,
     socket: Socket,
     pub(super) reception: Reception,
+    pub(super) pause: ReadPause,
     /// [`PacketInfo::lost`] of the last packet.
     lost: u32,
 }
@@ -224,6 +226,7 @@ impl Receiver {
             on,
             socket,
             reception: Reception::default(),
+            pause: ReadPause::default(),
             lost: 0,
         };
         receiver.discard();
@@ -261,6 +264,14 @@ impl Receiver {
 
     pub(super) fn fd(&self) -> RawFd {
         self.socket.as_raw_fd()
+    }
+
+    /// The descriptor to wait for; ppoll ignores negative ones.
+    pub(super) fn poll_fd(&self) -> RawFd {
+        match self.pause.end() {
+            Some(_) => -1,
+            None => self.fd(),
+        }
     }
 
     /// Records that this packet has been read.

@@ -12,14 +12,15 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use nix::sys::prctl;
 
+use super::clock;
 use super::clock::Suspension;
-use super::clock::{self, ReceiveTime};
 use super::control::server::Server;
 use super::dumps::{DumpKind, Dumps};
 use super::event_reader::{EventReader, Slice};
 use super::linux::Linux;
 use super::logging;
 use super::netlink_socket::{BUFFER_LEN, NetlinkSocket};
+use super::packets::Backlog;
 use super::raw_socket::Buffer;
 use super::restart::Successor;
 use super::sched::AutoPriority;
@@ -28,7 +29,6 @@ use super::state_file::StateFile;
 use crate::config::Config;
 use crate::config::model::Global;
 use crate::config::schema::Feature;
-use crate::engine::instance::rx::Datagram;
 use crate::engine::system::{Pid, errno_text, error_text};
 use crate::engine::{Engine, ProcessEvent};
 use crate::log;
@@ -36,40 +36,14 @@ use crate::sys;
 use crate::types::Instant;
 
 /// An iteration that starts this much later than its timer counts as a stall.
-const STALL: Duration = Duration::from_millis(20);
+pub(super) const STALL: Duration = Duration::from_millis(20);
 /// How long before a takeover to stop sleeping. Only a backup whose master has stopped sending gets
 /// this close to its down timer.
-const EARLY: Duration = Duration::from_micros(250);
+pub(super) const EARLY: Duration = Duration::from_micros(250);
 /// The kernel may end a poll late by a thousandth of its timeout, whatever the timer slack
 /// (`fs/select.c`): almost a millisecond before a takeover at the default interval. Waking early by
 /// this part of the timeout makes up for it.
 const POLL_SLACK: u32 = 500;
-/// Datagrams read from a socket before a timer that has become due meanwhile is served.
-const DATAGRAMS_PER_TIMER: u32 = 32;
-
-/// How much may be waiting in the receive buffers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Backlog {
-    /// What has arrived since the last iteration.
-    Usual,
-    /// What has arrived during a stall. All of it is read before a timer may fire.
-    AfterStall {
-        /// End of the stall.
-        woke: Instant,
-    },
-}
-
-impl Backlog {
-    /// Datagrams read from one socket per iteration, so that a flood on one cannot starve the
-    /// others. Usually more than 255 instances at 10 ms send during [`STALL`]; after a stall more
-    /// than the socket buffer holds.
-    fn datagrams(self) -> u32 {
-        match self {
-            Backlog::Usual => 1024,
-            Backlog::AfterStall { .. } => 16_384,
-        }
-    }
-}
 
 /// What the loop returns for, because it concerns the whole process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,7 +63,7 @@ const LINK_EVENTS: usize = 0;
 const SIGNALS: usize = 1;
 const FILES: usize = 2;
 const ROUTE_EVENTS: usize = 3;
-const FIRST_RECEIVER: usize = 4;
+pub(super) const FIRST_RECEIVER: usize = 4;
 
 /// The loop and everything it waits for.
 #[derive(Debug)]
@@ -120,7 +94,7 @@ pub struct Reactor<'a> {
     suspension: Suspension,
     /// [`Linux::generation`] of the poll list.
     generation: Option<u32>,
-    buffer: Buffer,
+    pub(super) buffer: Buffer,
     /// For netlink events and answers to health checks.
     pub(super) event_buffer: Vec<u8>,
 }
@@ -256,6 +230,7 @@ impl<'a> Reactor<'a> {
         }
         loop {
             let backlog = self.wait()?;
+            self.end_pauses();
             // Before packets: the next one may come from a router that became master meanwhile.
             if let Some(time) = self.suspension.detect() {
                 self.engine.suspended(clock::now(), time, &mut self.linux);
@@ -320,8 +295,9 @@ impl<'a> Reactor<'a> {
         if self.engine.has_more() || is_behind || self.clients_wait() {
             return Some(Duration::ZERO);
         }
-        let clients = self.control.next_deadline();
-        let first = deadline.into_iter().chain(clients).min()?;
+        let others = [self.control.next_deadline(), self.linux.pause_end()];
+        let all = others.into_iter().chain([deadline]).flatten();
+        let first = all.min()?;
         let left = first.since(clock::now());
         if deadline != Some(first) || !self.engine.takeover_is_next() {
             return Some(left);
@@ -335,6 +311,14 @@ impl<'a> Reactor<'a> {
         if self.generation != Some(generation) {
             self.generation = Some(generation);
             self.rebuild_poll_list();
+        }
+        for index in FIRST_RECEIVER..self.fixed_len {
+            let receiver = self.linux.receiver(index - FIRST_RECEIVER);
+            if let Some(entry) = self.poll.get_mut(index)
+                && let Some(receiver) = receiver
+            {
+                entry.fd = receiver.poll_fd();
+            }
         }
         self.control.poll_entries(&mut self.poll);
         self.control_end = self.poll.len();
@@ -361,83 +345,8 @@ impl<'a> Reactor<'a> {
         self.fixed_len = self.poll.len();
     }
 
-    fn is_ready(&self, index: usize) -> bool {
+    pub(super) fn is_ready(&self, index: usize) -> bool {
         self.poll.get(index).is_some_and(|entry| entry.revents != 0)
-    }
-
-    // ---- packets ----
-
-    /// Reads the receive sockets that are ready, each as far as `backlog` says.
-    fn read_packets(&mut self, backlog: Backlog) {
-        for index in FIRST_RECEIVER..self.fixed_len {
-            let waiting = self.is_ready(index).then_some(Instant::ZERO);
-            if let Some(receiver) = self.linux.receiver(index - FIRST_RECEIVER) {
-                receiver.reception.read_until = waiting;
-            }
-        }
-        let generation = self.linux.generation();
-        for index in FIRST_RECEIVER..self.fixed_len {
-            if !self.is_ready(index) {
-                continue;
-            }
-            for nth in 1..=backlog.datagrams() {
-                if self.linux.generation() != generation {
-                    // A packet made the engine open or close sockets: indexes have changed.
-                    return;
-                }
-                let Some(time) = self.read_packet(index - FIRST_RECEIVER) else {
-                    break;
-                };
-                if self.may_pause(backlog, nth, time) {
-                    break;
-                }
-            }
-        }
-    }
-
-    /// Reads a datagram from a receive socket; `None` if none is waiting.
-    fn read_packet(&mut self, index: usize) -> Option<ReceiveTime> {
-        let receiver = self.linux.receiver(index)?;
-        let info = match receiver.receive(&mut self.buffer) {
-            Ok(Some(info)) => info,
-            Ok(None) => {
-                receiver.reception.read_until = None;
-                return None;
-            }
-            Err(error) => {
-                receiver.reception.read_until = None;
-                // ENETDOWN and the like: netlink reports the interface.
-                let why = error_text(&error);
-                log::debug!(target: "vrrp", "cannot receive adverts: {why}");
-                return None;
-            }
-        };
-        let time = clock::receive_time(info.stamp);
-        receiver.note_read(&info, time);
-        let datagram = Datagram {
-            on: receiver.on,
-            bytes: self.buffer.bytes.get(..info.len).unwrap_or_default(),
-            v6: info.v6,
-            wall: info.stamp.map(Duration::from_nanos),
-        };
-        self.engine.packet(time.counted, &datagram, &mut self.linux);
-        Some(time)
-    }
-
-    /// Whether timers may be served before the next of a socket's packets is read. A backup does
-    /// not take over while older packets than its deadline are unread ([`Reception`]).
-    fn may_pause(&self, backlog: Backlog, nth: u32, last: ReceiveTime) -> bool {
-        match backlog {
-            Backlog::Usual => {
-                let due = || {
-                    self.engine
-                        .next_deadline()
-                        .is_some_and(|at| at <= clock::now())
-                };
-                nth.is_multiple_of(DATAGRAMS_PER_TIMER) && due()
-            }
-            Backlog::AfterStall { woke } => last.arrived.is_some_and(|at| at >= woke),
-        }
     }
 
     // ---- netlink events ----

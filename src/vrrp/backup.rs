@@ -124,6 +124,12 @@ impl Backup {
         }
     }
 
+    /// Whether only its sync group keeps it from being master, or a master of lower priority is about
+    /// to be preempted.
+    pub(super) fn is_taking_over(&self) -> bool {
+        self.pending.is_some() || self.preempt.is_some()
+    }
+
     fn preempting(&self) -> bool {
         self.pending.is_some_and(|pending| pending.preempt)
     }

@@ -25,6 +25,7 @@ mod maintenance;
 mod no_accept;
 mod notify;
 mod outlook;
+mod reading;
 mod reload;
 mod repair;
 mod resume;

@@ -89,6 +89,18 @@ impl Engine {
         self.handle_event(cx, id, Event::Advert(&received));
     }
 
+    /// How long a packet on this socket may stay unread ([`vrrp::Instance::read_delay`]).
+    #[must_use]
+    pub fn read_delay(&self, on: Listener) -> Duration {
+        let on = on.without_protocol();
+        let first = self.dispatch.partition_point(|((known, _), _)| *known < on);
+        let after = self.dispatch.iter().skip(first);
+        let same = after.take_while(|((known, _), _)| *known == on);
+        let routers = same.filter_map(|(_, id)| self.routers.get(*id));
+        let delays = routers.map(|router| router.machine.read_delay());
+        delays.min().unwrap_or_default()
+    }
+
     fn open_envelope<'a>(&mut self, now: Instant, datagram: &Datagram<'a>) -> Option<Envelope<'a>> {
         match open(datagram) {
             Ok(envelope) => envelope,

@@ -1,0 +1,120 @@
+//! Pauses of receive sockets: a backup of many masters does not wake up for each of their adverts.
+//!
+//! An advert may wait until the first deadline that it could cause. Deadlines are counted from the
+//! kernel's time stamp, so they do not move. A socket whose packets come faster than that is left
+//! out of the poll list for this time after it was read; it is read at the end of the pause, and
+//! before a timer fires.
+
+use core::time::Duration;
+
+use crate::types::Instant;
+
+/// Longest pause. The receive buffer holds what arrives meanwhile, floods included.
+const LONGEST: Duration = Duration::from_millis(20);
+/// Shorter ones would save too few wake-ups.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// After more packets than this at once there is no pause: their sender may fill the buffer.
+const FLOOD: u32 = 512;
+
+/// Pauses of one socket.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ReadPause {
+    /// Of the pause in progress.
+    end: Option<Instant>,
+    /// Start of the last read that found packets.
+    last_read: Option<Instant>,
+}
+
+impl ReadPause {
+    /// When the socket is to be read although it is not polled.
+    pub(super) fn end(&self) -> Option<Instant> {
+        self.end
+    }
+
+    /// During a pause: what arrived before this time has been read.
+    pub(super) fn read_until(&self) -> Option<Instant> {
+        self.end.and(self.last_read)
+    }
+
+    /// To be called after `packets` were read, from `start` on until none was left. `delay` is how long the next one may
+    /// wait.
+    pub(super) fn after_reading(
+        &mut self,
+        start: Instant,
+        packets: u32,
+        delay: impl FnOnce() -> Duration,
+    ) {
+        let paused = self.end.take().is_some();
+        if packets == 0 || packets > FLOOD {
+            return;
+        }
+        let last = self.last_read.replace(start);
+        let gap = last.map_or(Duration::MAX, |last| start.since(last));
+        // Several in one pause: without it each of them would have been a wake-up.
+        if paused && packets == 1 || !paused && gap > LONGEST {
+            return;
+        }
+        let delay = delay().min(LONGEST);
+        if delay >= SHORTEST && (paused || gap <= delay) {
+            self.end = Some(start.after(delay));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn at(at: u64) -> Instant {
+        Instant::ZERO.after(ms(at))
+    }
+
+    /// The ends of the pauses after reads, each given by its time and number of packets.
+    fn pauses(delay: Duration, reads: &[(u64, u32)]) -> Vec<Option<Instant>> {
+        let mut pause = ReadPause::default();
+        let after = |&(time, packets): &(u64, u32)| {
+            pause.after_reading(at(time), packets, || delay);
+            pause.end()
+        };
+        reads.iter().map(after).collect()
+    }
+
+    #[test]
+    fn packets_in_quick_succession_are_read_together() {
+        let reads = [(0, 1), (1, 1), (7, 5), (12, 2), (17, 1)];
+        let ends = [None, Some(at(6)), Some(at(12)), Some(at(17)), None];
+        assert_eq!(pauses(ms(5), &reads), ends);
+    }
+
+    #[test]
+    fn packets_that_are_rarer_than_the_delay_are_read_at_once() {
+        assert_eq!(pauses(ms(5), &[(0, 1), (6, 1), (12, 1)]), [None; 3]);
+        let second = 1000;
+        let reads = [(0, 1), (second, 1), (2 * second, 1)];
+        assert_eq!(pauses(ms(5000), &reads), [None; 3]);
+    }
+
+    #[test]
+    fn pauses_end_when_nothing_arrives() {
+        let reads = [(0, 1), (1, 1), (6, 0), (9, 1)];
+        let ends = [None, Some(at(6)), None, None];
+        assert_eq!(pauses(ms(5), &reads), ends);
+    }
+
+    #[test]
+    fn pauses_are_neither_longer_than_the_buffer_holds_nor_too_short_to_help() {
+        let reads = [(0, 1), (1, 1)];
+        assert_eq!(pauses(ms(600), &reads), [None, Some(at(21))]);
+        assert_eq!(pauses(Duration::from_micros(999), &reads), [None; 2]);
+        assert_eq!(pauses(Duration::ZERO, &reads), [None; 2]);
+    }
+
+    #[test]
+    fn a_flood_is_read_as_it_comes() {
+        assert_eq!(pauses(ms(5), &[(0, 600), (1, 600), (2, 600)]), [None; 3]);
+    }
+}
