@@ -266,7 +266,8 @@ impl Engine {
         }
         self.work(cx);
         self.shared.announcing = None;
-        self.shared.state_records.write(cx);
+        let due = self.shared.state_records.write_if_due(cx);
+        self.shared.set_timer(TimerKey::StateFile, due);
     }
 
     /// Does one slice of the work that is left.

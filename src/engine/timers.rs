@@ -136,6 +136,8 @@ pub(crate) enum TimerKey {
     Vmacs,
     /// Maintenance that has a time limit.
     Maintenance,
+    /// The state file.
+    StateFile,
     /// Health checks that are due.
     #[cfg(feature = "lvs")]
     Checks,
@@ -148,7 +150,7 @@ pub(crate) enum TimerKey {
 
 impl TimerKey {
     /// Number of timers that belong to no instance.
-    pub(crate) const SHARED: usize = 13;
+    pub(crate) const SHARED: usize = 14;
 
     /// Number of timers with this many instances.
     pub(crate) const fn count(instances: usize) -> usize {
@@ -169,10 +171,11 @@ impl TimerKey {
             TimerKey::Notify => 8,
             TimerKey::Vmacs => 9,
             TimerKey::Maintenance => 10,
+            TimerKey::StateFile => 11,
             #[cfg(feature = "lvs")]
-            TimerKey::Checks => 11,
+            TimerKey::Checks => 12,
             #[cfg(feature = "lvs")]
-            TimerKey::Ipvs => 12,
+            TimerKey::Ipvs => 13,
             TimerKey::Instance(id) => id.0.saturating_add(Self::SHARED),
         }
     }

@@ -31,6 +31,7 @@ mod repair;
 mod resume;
 mod routes;
 mod secondaries;
+mod state_file;
 mod suspend;
 mod track;
 mod transport;

@@ -18,9 +18,12 @@ use core::ops::Range;
 use core::time::Duration;
 
 use crate::engine::cx::Cx;
-use crate::types::{Cidr, Family, IfIndex, IfName, InstanceId, Mac, Priority};
+use crate::types::{Cidr, Family, IfIndex, IfName, InstanceId, Instant, Mac, Priority};
 use crate::vrrp;
 
+/// How long the time of an advert may wait to be written: every advert would be a system call, and
+/// wear flash memory.
+const WRITE_PERIOD: Duration = Duration::from_millis(100);
 /// Length of a record in bytes; divides the page size.
 pub(super) const LEN: usize = 64;
 const SUM: Range<usize> = 60..64;
@@ -223,6 +226,10 @@ pub(crate) struct StateRecords {
     image: Vec<u8>,
     /// The part that is not written yet.
     dirty: Range<usize>,
+    /// A record that is not written yet has appeared or disappeared, or has a sequence number.
+    is_urgent: bool,
+    /// When it was last written.
+    written: Instant,
     /// Numbers of records behind those of instances that are not in use.
     free: Vec<usize>,
     /// Number of the last text.
@@ -290,6 +297,8 @@ impl StateRecords {
     /// Sets the record of an instance; `None`: it is not master.
     pub(crate) fn set(&mut self, id: InstanceId, record: Option<&Record>) {
         self.put(id.0, &record.map_or([0; LEN], Record::encode));
+        // Peers ignore a sequence number that is sent twice.
+        self.is_urgent |= record.is_some_and(|record| record.number != 0);
     }
 
     fn put(&mut self, nth: usize, record: &[u8; LEN]) {
@@ -301,6 +310,8 @@ impl StateRecords {
         let Some(slot) = self.image.get_mut(start..end) else {
             return;
         };
+        let [was, is] = [&*slot, record].map(|record| record.iter().any(|byte| *byte != 0));
+        self.is_urgent |= was != is;
         slot.copy_from_slice(record);
         self.dirty = if self.dirty.is_empty() {
             start..end
@@ -309,8 +320,21 @@ impl StateRecords {
         };
     }
 
+    /// Writes the part of the file that has changed, at once if it is more than the times of adverts,
+    /// else if the last time was a while ago. Returns when it is due.
+    pub(crate) fn write_if_due(&mut self, cx: &mut Cx<'_>) -> Option<Instant> {
+        let due = self.written.after(WRITE_PERIOD);
+        if self.dirty.is_empty() || !self.is_urgent && cx.now < due {
+            return Some(due).filter(|_| !self.dirty.is_empty());
+        }
+        self.write(cx);
+        None
+    }
+
     /// Writes the part of the file that has changed.
     pub(crate) fn write(&mut self, cx: &mut Cx<'_>) {
+        self.is_urgent = false;
+        self.written = cx.now;
         let dirty = core::mem::take(&mut self.dirty);
         let at = dirty.start;
         if let Some(bytes) = self.image.get(dirty).filter(|bytes| !bytes.is_empty()) {
