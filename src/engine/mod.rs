@@ -78,6 +78,10 @@ pub struct Options {
 
 /// How long a timer waits that is due while packets are unread.
 const UNREAD_RETRY: Duration = Duration::from_millis(1);
+/// A takeover this soon comes before the addresses of one that has advertised.
+const NEAR: Duration = Duration::from_micros(200);
+/// Longest time that addresses wait for other takeovers.
+const HELD: Duration = Duration::from_millis(1);
 
 /// What became of the timer of a protocol machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -209,7 +213,9 @@ impl Engine {
     /// The earliest deadline of [`Engine::expire`].
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.shared.timers.first().map(|(at, _)| at)
+        let timer = self.shared.timers.first().map(|(at, _)| at);
+        let held = self.shared.held_since.map(|since| since.after(HELD));
+        timer.into_iter().chain(held).min()
     }
 
     /// Whether [`Engine::expire`] is to be called again at once, after packets have been read: logs
@@ -217,7 +223,7 @@ impl Engine {
     #[must_use]
     pub fn has_more(&self) -> bool {
         self.shared.kernel_work
-            || !self.shared.pending_actions.is_empty()
+            || self.shared.held_since.is_none() && !self.shared.pending_actions.is_empty()
             || self.has_tracking_work()
     }
 
@@ -259,15 +265,28 @@ impl Engine {
                 break;
             }
         }
-        if idle {
+        let holds = self.shared.held_since.is_some();
+        if idle && !holds {
             self.emit_logs_and_notifications(cx);
-        } else {
+        } else if !self.hold_for_takeovers(cx) {
             self.apply_kernel_actions(cx);
         }
         self.work(cx);
         self.shared.announcing = None;
         let due = self.shared.state_records.write_if_due(cx);
         self.shared.set_timer(TimerKey::StateFile, due);
+    }
+
+    /// Whether addresses and announcements wait a moment because more takeovers are about to be due:
+    /// these must advertise first. Packets are read in between.
+    fn hold_for_takeovers(&mut self, cx: &mut Cx<'_>) -> bool {
+        let since = self.shared.held_since.take().unwrap_or(cx.now);
+        let clock = cx.now.max(cx.system.clock());
+        let next = self.next_deadline().filter(|_| self.takeover_is_next());
+        let holds = next.is_some_and(|at| at <= clock.after(NEAR)) && clock.since(since) < HELD;
+        let is_pending = !self.shared.pending_actions.is_empty();
+        self.shared.held_since = (holds && is_pending).then_some(since);
+        self.shared.held_since.is_some()
     }
 
     /// Does one slice of the work that is left.

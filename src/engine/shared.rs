@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) unknown_vrid_log: LogLimit,
     /// Actions of instances, carried out when all timers that are due have fired.
     pub(crate) pending_actions: Vec<PendingAction>,
+    /// Since when the actions that change the kernel wait for takeovers.
+    pub(crate) held_since: Option<Instant>,
     /// Sets of addresses or routes have passes in progress.
     pub(crate) kernel_work: bool,
     /// The last slice of it has left something to do.
@@ -99,6 +101,7 @@ impl Shared {
             sysctl_errors: SysctlErrors::default(),
             unknown_vrid_log: LogLimit::default(),
             pending_actions: Vec::with_capacity(instances.saturating_mul(4)),
+            held_since: None,
             kernel_work: false,
             kernel_backlog: false,
             announcing: None,

@@ -33,6 +33,7 @@ mod routes;
 mod secondaries;
 mod state_file;
 mod suspend;
+mod together;
 mod track;
 mod transport;
 mod vmac;

@@ -1,7 +1,7 @@
 //! One `vrrp_instance` at run time: the protocol machine and what it acts on.
 
 use core::net::IpAddr;
-use core::ops::{Deref, DerefMut};
+use core::ops::{Deref, DerefMut, RangeInclusive};
 use core::time::Duration;
 
 use crate::config::model::{self, Address, Tracked, Transport, VmacRole, VrrpInstance};
@@ -505,15 +505,20 @@ fn kind(conf: &VrrpInstance) -> Kind {
     }
 }
 
-/// Number of steps over which instances are spread within the advert interval. More steps would
-/// spread the takeover of hundreds of instances finer, at the price of a wake-up for every advert.
-const STEPS: usize = 8;
+/// Time between the steps over which instances are spread within the advert interval: enough for the
+/// takeover of a few of them, their addresses included.
+const STEP: Duration = Duration::from_micros(1500);
+/// Smallest and largest number of steps: each is a wake-up per interval.
+const STEPS: RangeInclusive<u32> = 8..=64;
 
 /// How much earlier than after an interval the first periodic advert is sent.
 fn stagger(conf: &VrrpInstance, position: Position) -> Duration {
-    let steps = u32::try_from(position.count.clamp(1, STEPS)).unwrap_or(1);
+    let interval = conf.advert_int.duration();
+    let wanted = u32::try_from(interval.as_nanos() / STEP.as_nanos()).unwrap_or(u32::MAX);
+    let count = u32::try_from(position.count).unwrap_or(u32::MAX);
+    let steps = wanted.clamp(*STEPS.start(), *STEPS.end()).min(count).max(1);
     let step = u32::try_from(position.id.0).unwrap_or(0) % steps;
-    conf.advert_int.duration().saturating_mul(step) / steps
+    interval.saturating_mul(step) / steps
 }
 
 fn params(conf: &VrrpInstance, vips: &[IpAddr], stagger: Duration) -> vrrp::Params {
