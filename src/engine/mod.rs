@@ -273,8 +273,7 @@ impl Engine {
         }
         self.work(cx);
         self.shared.announcing = None;
-        let due = self.shared.state_records.write_if_due(cx);
-        self.shared.set_timer(TimerKey::StateFile, due);
+        self.write_state_file(cx);
     }
 
     /// Whether addresses and announcements wait a moment because more takeovers are about to be due:
@@ -323,7 +322,7 @@ impl Engine {
 
     /// Serves the timer of the protocol machine, if it is due. That of a backup is postponed while
     /// packets are unread that arrived before its deadline: an advert may be behind a flood. After
-    /// an interval, those still unread count as lost.
+    /// an interval, those still unread count as lost. Does not set its timer.
     fn expire_machine(&mut self, cx: &mut Cx<'_>, id: InstanceId) -> Progress {
         let Some(router) = self.routers.get(id) else {
             return Progress::Served;
@@ -340,7 +339,7 @@ impl Engine {
             let latest = due.after(machine.interval());
             if unread && cx.now < latest {
                 let until = cx.now.after(UNREAD_RETRY).min(latest);
-                self.deliver(cx, id, Event::TimerPostponed { until });
+                self.pass(cx, id, Event::TimerPostponed { until });
                 return Progress::Postponed { until };
             }
             let lost_at = if unread {
@@ -349,10 +348,10 @@ impl Engine {
                 reception.lost_at
             };
             if let Some(at) = lost_at {
-                self.deliver(cx, id, Event::PacketsLost { at });
+                self.pass(cx, id, Event::PacketsLost { at });
             }
         }
-        self.deliver(cx, id, Event::Timer);
+        self.pass(cx, id, Event::Timer);
         Progress::Served
     }
 

@@ -51,13 +51,17 @@ impl Engine {
     /// Delivers an event to an instance, and its consequences to the members of its sync group.
     /// Adverts are sent; other actions become pending.
     pub(crate) fn deliver(&mut self, cx: &mut Cx<'_>, id: InstanceId, event: Event<'_>) {
-        let Some(router) = self.routers.get_mut(id) else {
-            return;
-        };
-        if router.deliver(cx, &mut self.shared, event) {
+        self.pass(cx, id, event);
+        self.rearm(id);
+    }
+
+    /// The same without setting the timer of the instance.
+    pub(crate) fn pass(&mut self, cx: &mut Cx<'_>, id: InstanceId, event: Event<'_>) {
+        if let Some(router) = self.routers.get_mut(id)
+            && router.deliver(cx, &mut self.shared, event)
+        {
             self.sync_group(cx, id);
         }
-        self.rearm(id);
     }
 
     /// Delivers an event to an instance and carries out everything that follows from it.

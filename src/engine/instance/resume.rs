@@ -25,6 +25,7 @@ use crate::engine::instance::state_record::{self, Record, StateRecords};
 use crate::engine::kernel::ownership;
 use crate::engine::shared::Shared;
 use crate::engine::system::System;
+use crate::engine::timers::TimerKey;
 use crate::log::Level;
 use crate::types::{IfIndex, Instant, Priority, VrrpState, sorted};
 use crate::vrrp::{self, Actions, Event};
@@ -42,6 +43,9 @@ struct LastAdvert {
     at: Duration,
     /// How long after it no peer takes over.
     grace: Duration,
+    priority: Priority,
+    /// Its record is that of an earlier advert.
+    is_pending: bool,
 }
 
 /// How much time is left to continue as master.
@@ -81,7 +85,6 @@ pub(crate) struct ResumeState {
     quick_resumes: u8,
     /// When it resumed, since boot.
     resumed_at: Duration,
-    /// As in the file.
     last_advert: Option<LastAdvert>,
 }
 
@@ -205,12 +208,32 @@ impl Engine {
     /// Writes the whole state file again: a reload may have changed the order of instances.
     pub(crate) fn rewrite_state_file(&mut self, cx: &mut Cx<'_>) {
         let mut records = self.records_without_masters(self.shared.state_records.len());
+        let uptime = cx.system.uptime();
         for router in self.routers.iter() {
-            let record = router.record(router.machine.effective_priority());
-            records.set(router.id, record.as_ref());
+            records.set(router.id, router.record(uptime).as_ref());
         }
         self.shared.state_records = records;
         self.shared.state_records.write(cx);
+    }
+
+    /// Writes what has changed, and from time to time when masters have sent their last adverts.
+    pub(crate) fn write_state_file(&mut self, cx: &mut Cx<'_>) {
+        let due = self.shared.state_records.next_update();
+        if due.is_some_and(|at| at <= cx.now) {
+            self.update_records(cx);
+        }
+        let next = self.shared.state_records.next_update();
+        self.shared.set_timer(TimerKey::StateFile, next);
+        self.shared.state_records.write(cx);
+    }
+
+    fn update_records(&mut self, cx: &mut Cx<'_>) {
+        let uptime = cx.system.uptime();
+        let records = &mut self.shared.state_records;
+        for router in self.routers.iter_mut() {
+            router.update_record(records, uptime);
+        }
+        records.updated(cx.now);
     }
 
     /// The program is about to be replaced by another version of itself: every master sends an
@@ -293,6 +316,8 @@ impl Router {
             last_advert: Some(LastAdvert {
                 at: record.sent,
                 grace: record.grace,
+                priority: record.priority,
+                is_pending: false,
             }),
         };
         // A reload before it resumes must be able to remove what is no longer configured.
@@ -354,35 +379,59 @@ impl Router {
         }
     }
 
-    /// Records that an advert was sent, not before `at` (since boot).
+    /// Records that an advert was sent, not before `at` (since boot). The first as master and a
+    /// sequence number, which must not be sent twice, are written at once.
     pub(crate) fn record_advert(&mut self, shared: &mut Shared, at: Duration, priority: Priority) {
         if self.machine.state() != VrrpState::Master || self.conf.priority.is_owner() {
             return;
         }
-        let grace = self.machine.peer_down_interval_min();
-        if at.saturating_sub(self.resume.resumed_at) > QUICK {
-            self.resume.quick_resumes = 0;
+        let is_first = self
+            .resume
+            .last_advert
+            .is_none_or(|last| last.at <= self.resume.resumed_at);
+        let is_pending = !is_first && self.machine.last_sequence() == 0;
+        self.resume.last_advert = Some(LastAdvert {
+            at,
+            grace: self.machine.peer_down_interval_min(),
+            priority,
+            is_pending,
+        });
+        if is_pending {
+            shared.state_records.outdated();
+        } else {
+            shared.state_records.set(self.id, self.record(at).as_ref());
         }
-        self.resume.last_advert = Some(LastAdvert { at, grace });
-        let record = self.record(priority);
-        shared.state_records.set(self.id, record.as_ref());
+    }
+
+    /// Brings its record up to date.
+    fn update_record(&mut self, records: &mut StateRecords, uptime: Duration) {
+        if let Some(last) = self.resume.last_advert.as_mut()
+            && core::mem::take(&mut last.is_pending)
+        {
+            records.set(self.id, self.record(uptime).as_ref());
+        }
     }
 
     /// The record of a master; `None` for an instance that has sent no advert as master.
-    fn record(&self, priority: Priority) -> Option<Record> {
-        let LastAdvert { at, grace } = self.resume.last_advert?;
+    fn record(&self, uptime: Duration) -> Option<Record> {
+        let last = self.resume.last_advert?;
+        let is_quick = uptime.saturating_sub(self.resume.resumed_at) <= QUICK;
         Some(Record {
             interface: self.conf.interface.clone(),
             family: self.conf.family,
             vrid: self.conf.vrid.get(),
-            priority,
-            returns: self.resume.quick_resumes,
+            priority: last.priority,
+            returns: if is_quick {
+                self.resume.quick_resumes
+            } else {
+                0
+            },
             index: match self.conf.own_interface() {
                 Some(_) => self.vmac_index().or(self.ifindex)?,
                 None => IfIndex(0),
             },
-            sent: at,
-            grace,
+            sent: last.at,
+            grace: last.grace,
             number: self.machine.last_sequence(),
             name: state_record::name_sum(&self.conf.name),
         })

@@ -226,10 +226,10 @@ pub(crate) struct StateRecords {
     image: Vec<u8>,
     /// The part that is not written yet.
     dirty: Range<usize>,
-    /// A record that is not written yet has appeared or disappeared, or has a sequence number.
-    is_urgent: bool,
-    /// When it was last written.
-    written: Instant,
+    /// Adverts were sent whose times are not in the image.
+    outdated: bool,
+    /// When the times of adverts were last brought up to date.
+    updated: Instant,
     /// Numbers of records behind those of instances that are not in use.
     free: Vec<usize>,
     /// Number of the last text.
@@ -297,8 +297,6 @@ impl StateRecords {
     /// Sets the record of an instance; `None`: it is not master.
     pub(crate) fn set(&mut self, id: InstanceId, record: Option<&Record>) {
         self.put(id.0, &record.map_or([0; LEN], Record::encode));
-        // Peers ignore a sequence number that is sent twice.
-        self.is_urgent |= record.is_some_and(|record| record.number != 0);
     }
 
     fn put(&mut self, nth: usize, record: &[u8; LEN]) {
@@ -310,8 +308,6 @@ impl StateRecords {
         let Some(slot) = self.image.get_mut(start..end) else {
             return;
         };
-        let [was, is] = [&*slot, record].map(|record| record.iter().any(|byte| *byte != 0));
-        self.is_urgent |= was != is;
         slot.copy_from_slice(record);
         self.dirty = if self.dirty.is_empty() {
             start..end
@@ -320,21 +316,24 @@ impl StateRecords {
         };
     }
 
-    /// Writes the part of the file that has changed, at once if it is more than the times of adverts,
-    /// else if the last time was a while ago. Returns when it is due.
-    pub(crate) fn write_if_due(&mut self, cx: &mut Cx<'_>) -> Option<Instant> {
-        let due = self.written.after(WRITE_PERIOD);
-        if self.dirty.is_empty() || !self.is_urgent && cx.now < due {
-            return Some(due).filter(|_| !self.dirty.is_empty());
-        }
-        self.write(cx);
-        None
+    /// An advert was sent; its time may wait.
+    pub(crate) fn outdated(&mut self) {
+        self.outdated = true;
+    }
+
+    /// When the times of adverts are to be brought up to date.
+    pub(crate) fn next_update(&self) -> Option<Instant> {
+        self.outdated.then(|| self.updated.after(WRITE_PERIOD))
+    }
+
+    /// The times of adverts are up to date.
+    pub(crate) fn updated(&mut self, now: Instant) {
+        self.outdated = false;
+        self.updated = now;
     }
 
     /// Writes the part of the file that has changed.
     pub(crate) fn write(&mut self, cx: &mut Cx<'_>) {
-        self.is_urgent = false;
-        self.written = cx.now;
         let dirty = core::mem::take(&mut self.dirty);
         let at = dirty.start;
         if let Some(bytes) = self.image.get(dirty).filter(|bytes| !bytes.is_empty()) {
