@@ -149,7 +149,7 @@ impl Needs {
             }
         }
         let process = &config.global.process;
-        if process.max_auto_priority > 0 {
+        if process.max_auto_priority.is_some_and(|max| max > 0) {
             needs.add(Capability::SysNice, &"max_auto_priority");
         }
         if process.no_swap {

@@ -91,7 +91,7 @@ fn of_process(page: &mut Page, global: &Global) {
     page.title("nftables base chain priority", &global.nft.priority);
     let counters = if global.nft.counters { "" } else { "out" };
     page.sentence(&format_args!("nftables with{counters} counters"));
-    page.title("Max auto priority", &process.max_auto_priority);
+    page.title("Max auto priority", &process.max_auto_priority.unwrap_or(0));
     let delay = process.min_auto_priority_delay.as_micros();
     page.title("Min auto priority delay", &format_args!("{delay} usecs"));
     // One process for both.

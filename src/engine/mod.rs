@@ -218,6 +218,13 @@ impl Engine {
         timer.into_iter().chain(held).min()
     }
 
+    /// The shortest advert interval of all instances.
+    #[must_use]
+    pub fn shortest_interval(&self) -> Duration {
+        let all = self.routers.iter().map(|one| one.machine.interval());
+        all.min().unwrap_or(Duration::MAX)
+    }
+
     /// Whether [`Engine::expire`] is to be called again at once, after packets have been read: logs
     /// and notifications are pending, or work that is done in slices.
     #[must_use]

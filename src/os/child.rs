@@ -51,8 +51,13 @@ enum Step {
     Path = 4,
 }
 
-/// Limits that the daemon raises for itself: for health checks, and to lock its memory.
-const RAISED: [Resource; 2] = [Resource::RLIMIT_NOFILE, Resource::RLIMIT_MEMLOCK];
+/// Limits that the daemon raises for itself: for health checks, to lock its memory, and to run in
+/// time.
+const RAISED: [Resource; 3] = [
+    Resource::RLIMIT_NOFILE,
+    Resource::RLIMIT_MEMLOCK,
+    Resource::RLIMIT_RTPRIO,
+];
 
 /// Soft and hard value of each limit in [`RAISED`].
 type Limits = [Option<(rlim_t, rlim_t)>; RAISED.len()];

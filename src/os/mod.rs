@@ -5,6 +5,7 @@
 //! kernel facility.
 
 mod atomic_file;
+mod auto_priority;
 pub mod blocking_script;
 pub mod child;
 mod child_privileges;

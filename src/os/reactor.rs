@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use nix::sys::prctl;
 
+use super::auto_priority::{AutoPriority, Wait};
 use super::clock;
 use super::clock::Suspension;
 use super::control::server::Server;
@@ -23,7 +24,6 @@ use super::netlink_socket::{BUFFER_LEN, NetlinkSocket};
 use super::packets::Backlog;
 use super::raw_socket::Buffer;
 use super::restart::Successor;
-use super::sched::AutoPriority;
 use super::signals::{Signal, Signals};
 use super::state_file::StateFile;
 use crate::config::Config;
@@ -228,6 +228,7 @@ impl<'a> Reactor<'a> {
         if let Err(errno) = prctl::set_timerslack(1) {
             log::debug!("cannot set the timer slack: {}", errno_text(errno as i32));
         }
+        self.auto_priority.pause(clock::now());
         loop {
             let backlog = self.wait()?;
             self.end_pauses();
@@ -269,6 +270,7 @@ impl<'a> Reactor<'a> {
             timeout = Some(timeout.map_or(pause, |left| left.min(pause)));
         }
         self.update_poll_list();
+        let start = clock::now();
         sys::ppoll(&mut self.poll, timeout)?;
         #[cfg(feature = "lvs")]
         self.linux
@@ -277,10 +279,14 @@ impl<'a> Reactor<'a> {
             .polled(self.poll.get(self.control_end..).unwrap_or_default());
         let woke = clock::now();
         let late = deadline.map_or(Duration::ZERO, |at| woke.since(at));
-        if !late.is_zero() {
-            let process = &self.engine.global().process;
-            self.auto_priority.raise_if_late(late, process);
-        }
+        let wait = Wait {
+            start,
+            end: woke,
+            late,
+        };
+        let process = &self.engine.global().process;
+        let shortest = || self.engine.shortest_interval();
+        self.auto_priority.waited(wait, process, shortest);
         Ok(match late > STALL {
             true => Backlog::AfterStall { woke },
             false => Backlog::Usual,

@@ -8,7 +8,6 @@ use std::ffi::CString;
 use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
@@ -69,6 +68,7 @@ pub fn start(new: &ProcessSettings, umask: Option<u16>, called_as: CalledAs) {
         // The kernel has named it after the file, which a link may lead to.
         rename(called_as.name());
     }
+    allow_real_time(new);
     change(&ProcessSettings::default(), new, umask, called_as);
 }
 
@@ -110,7 +110,7 @@ pub fn change(
     }
 }
 
-const NO_REAL_TIME: &str = "the process runs without real-time priority";
+pub(super) const NO_REAL_TIME: &str = "the process runs without real-time priority";
 
 /// The real-time priority to set, 0 for none; `None`: the scheduler stays as it is. A negative
 /// niceness needs a call with 0, so that children do not inherit it (see [`sys::set_scheduler`]).
@@ -146,37 +146,17 @@ fn lock_memory() {
     warn_if_refused("vrrp_no_swap", "memory may be swapped", mlockall(flags));
 }
 
-/// Raises the real-time priority by one each time a timer is late, up to `max_auto_priority`.
-#[derive(Debug, Default)]
-pub(super) struct AutoPriority {
-    current: u8,
-    refused: bool,
-}
-
-impl AutoPriority {
-    /// To be called when a timer was late by this much.
-    pub(super) fn raise_if_late(&mut self, late: Duration, process: &ProcessSettings) {
-        let max = u8::try_from(process.max_auto_priority).unwrap_or(0);
-        let current = self.current.max(process.rt_priority.unwrap_or(0));
-        if self.refused || late < process.min_auto_priority_delay || current >= max {
-            return;
-        }
-        let next = current.saturating_add(1);
-        match sys::set_scheduler(next) {
-            Ok(()) => {
-                self.current = next;
-                let late = late.as_micros();
-                log::info!("a timer was {late} us late: real-time priority is now {next}");
-            }
-            Err(errno) => {
-                self.refused = true;
-                warn_if_refused("max_auto_priority", NO_REAL_TIME, Err(errno));
-            }
-        }
+/// Lets the process raise its priority to 1 later, when it has given up its capabilities.
+fn allow_real_time(process: &ProcessSettings) {
+    if process.max_auto_priority.is_none()
+        && let Ok((_, hard)) = getrlimit(Resource::RLIMIT_RTPRIO)
+    {
+        let limit = hard.max(1);
+        let _ = setrlimit(Resource::RLIMIT_RTPRIO, limit, limit);
     }
 }
 
-fn warn_if_refused(keyword: &str, instead: &str, outcome: Result<(), Errno>) {
+pub(super) fn warn_if_refused(keyword: &str, instead: &str, outcome: Result<(), Errno>) {
     if let Err(errno) = outcome {
         log::warn!("{keyword}: {}; {instead}", errno_text(errno as i32));
     }

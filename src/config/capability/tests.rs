@@ -59,7 +59,7 @@ fn each_setting_needs_its_capabilities_and_no_others() {
         });
     });
     let locked = with(|config| config.global.process.no_swap = true);
-    let raised = with(|config| config.global.process.max_auto_priority = 20);
+    let raised = with(|config| config.global.process.max_auto_priority = Some(20));
     // Set once at the start, and not needed again.
     let nice = with(|config| config.global.process.nice = Some(-5));
     for (name, config, own, more) in [

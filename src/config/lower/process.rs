@@ -30,9 +30,9 @@ impl Lowering<'_> {
             nice: of_halves("priority").filter_map(number_of).min(),
             no_swap: of_halves("no_swap").next().is_some(),
             rt_priority: of_halves("rt_priority").filter_map(number_of).max(),
-            max_auto_priority: global_defs.last("max_auto_priority").map_or(0, |node| {
-                super::first(node).map_or(99, |text| super::number(text).unwrap_or(0))
-            }),
+            max_auto_priority: global_defs
+                .last("max_auto_priority")
+                .map(|node| super::first(node).map_or(99, |text| super::number(text).unwrap_or(0))),
             min_auto_priority_delay: delay
                 .unwrap_or(ProcessSettings::default().min_auto_priority_delay),
             umask: global_defs.word("umask").and_then(umask),

@@ -250,7 +250,7 @@ impl Default for ProcessSettings {
             nice: None,
             no_swap: false,
             rt_priority: None,
-            max_auto_priority: 0,
+            max_auto_priority: None,
             min_auto_priority_delay: SECOND,
             umask: None,
             net_namespace: None,

@@ -52,8 +52,8 @@ pub struct ProcessSettings {
     pub no_swap: bool,
     /// `vrrp_rt_priority`: priority with `SCHED_RR`.
     pub rt_priority: Option<u8>,
-    /// `max_auto_priority`; 0: off.
-    pub max_auto_priority: i8,
+    /// `max_auto_priority`; 0 or less: off. `None`: 1, when timers are late for their interval.
+    pub max_auto_priority: Option<i8>,
     /// `min_auto_priority_delay`: a timer that is late by this raises the priority.
     pub min_auto_priority_delay: Duration,
     /// `umask`.

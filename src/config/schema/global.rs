@@ -250,7 +250,7 @@ static PROCESS: &[Keyword] = &[
     row!("checker_rlimit_rtime" = "checker_rlimit_rttime", [COUNT], C).no_effect(Reason::OneProcess),
     row!("bfd_rlimit_rttime", [COUNT], C, "", "Limit of real-time CPU time of the BFD process, in microseconds").no_effect(Reason::OneProcess),
     row!("bfd_rlimit_rtime" = "bfd_rlimit_rttime", [COUNT], C).no_effect(Reason::OneProcess),
-    row!("max_auto_priority", [Arg::Opt(&Arg::Int(-1, 99))], B, "0", "Maximum real-time priority that is set when timers run late, -1 to 99; no number: 99; 0 or -1: off"),
+    row!("max_auto_priority", [Arg::Opt(&Arg::Int(-1, 99))], B, "1", "Maximum real-time priority that is set when timers run late, -1 to 99; no number: 99; 0 or -1: off. Without this keyword: 1, once one is late by a 32nd of the shortest advert interval"),
     row!("min_auto_priority_delay", [Arg::Most(1, 10_000_000)], B, "1000000", "Timer delay in microseconds that makes max_auto_priority take effect"),
     row!("vrrp_netlink_cmd_rcv_bufs", [COUNT], C, "", "Size of the netlink receive buffer, in bytes").no_effect(Reason::SocketBuffers),
     row!("vrrp_netlink_cmd_rcv_bufs_force", [Arg::Bool], C, "", "Set the receive buffer beyond net.core.rmem_max").no_effect(Reason::SocketBuffers),
