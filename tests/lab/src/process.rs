@@ -38,13 +38,15 @@ fn stat(pid: u32) -> Option<(u32, char)> {
     Some((words.next()?.parse().ok()?, state))
 }
 
-/// Kilobytes: proportional (PSS), resident (RSS), and the anonymous part of the latter. Only that
-/// part shows leaks: the share of a mapped file depends on other processes.
+/// Kilobytes: proportional (PSS), resident (RSS), the anonymous part of the latter, and the part
+/// that was written and that no other process shares. Only the anonymous part shows leaks: the share
+/// of a mapped file depends on other processes.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Memory {
     pub pss: u64,
     pub rss: u64,
     pub anonymous: u64,
+    pub private: u64,
 }
 
 impl Memory {
@@ -60,6 +62,7 @@ impl Memory {
                 "Pss:" => self.pss += kb,
                 "Rss:" => self.rss += kb,
                 "Anonymous:" => self.anonymous += kb,
+                "Private_Dirty:" => self.private += kb,
                 _ => {}
             }
         }

@@ -1,4 +1,6 @@
-//! The part of `make bench` that needs IPVS: vrrpd and keepalived alternately in one guest.
+//! The part of `make bench` that needs IPVS: vrrpd and keepalived alternately in one guest. `bench`
+//! runs it and makes rows of the values that it prints, one in a line. Arguments: what to measure,
+//! and how many runs of each daemon.
 //!
 //! The guest's processor is emulated and several times slower than a real one, for both alike:
 //! only the ratio is significant. One node has the addresses of all real servers.
@@ -14,6 +16,8 @@ use std::time::{Duration, Instant};
 
 use vrrpd_lab::{Daemon, Lab, Node, guest, private, process, sleep_ms, wait_for};
 
+/// Nanoseconds of a tick of /proc/stat.
+const TICK: u64 = 10_000_000;
 /// Limit for every wait.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -34,20 +38,31 @@ fn main() {
         exit(private::SKIP);
     }
     vrrpd_lab::plain_panics();
-    println!(
-        "\n| virtual servers, in an emulated machine | {} | keepalived |",
-        ours.name()
-    );
-    println!("|---|---:|---:|");
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let measure = match words.first().map(String::as_str) {
+        Some("servers") => servers,
+        Some("checks") => checks,
+        _ => {
+            eprintln!("bench-lvs: needs `servers` or `checks`, and a number of runs");
+            exit(1);
+        }
+    };
+    let count: usize = words.get(1).and_then(|n| n.parse().ok()).unwrap_or(1);
     let daemons = [ours, Daemon::Keepalived];
-    let [(a, c), (b, d)] = daemons.each_ref().map(many);
-    println!("| 10,000 real servers: start to last one in the table | {a} | {b} |");
-    println!("| 10,000 real servers: from SIGTERM to exit | {c} | {d} |");
-    let [a, b] = daemons.each_ref().map(checked);
-    for (what, a, b) in a.iter().zip(&b).map(|((what, a), (_, b))| (what, a, b)) {
-        println!("| 2,000 servers, TCP_CHECK every 6 s: {what} | {a} | {b} |");
+    for round in 0..count {
+        for who in [round % 2, 1 - round % 2] {
+            let daemon = &daemons[who];
+            for (kind, value) in measure(daemon) {
+                let value = value.map_or_else(|| "never".into(), |value| value.to_string());
+                println!("value\t{kind}\t{}\t{value}", daemon.name());
+            }
+        }
     }
 }
+
+/// Values by kind: times and CPU per second in nanoseconds, memory in kilobytes; none of what did not
+/// happen.
+type Values = Vec<(&'static str, Option<u64>)>;
 
 /// A director and a node that has all addresses of 10.2.0.0/16.
 fn world() -> (Lab, Node, Node) {
@@ -91,22 +106,29 @@ fn present(node: &Node) -> usize {
         .saturating_sub(1)
 }
 
-fn until(node: &Node, count: usize) -> Option<u128> {
+/// Nanoseconds until so many real servers are in the table; none if that takes too long.
+fn until(node: &Node, count: usize) -> Option<u64> {
     let begin = Instant::now();
     wait_for(LIMIT, || (present(node) == count).then_some(()))?;
-    Some(begin.elapsed().as_millis())
+    Some(nanoseconds(begin))
 }
 
-/// Times of start and shutdown.
-fn many(daemon: &Daemon) -> (String, String) {
+fn nanoseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_nanos()).expect("minutes")
+}
+
+/// Start and shutdown with ten thousand real servers.
+fn servers(daemon: &Daemon) -> Values {
     let (_lab, director, _server) = world();
     let mut run = daemon.start_text(&director, &conf(10_000, ""), &[]);
     let begin = until(&director, 10_000);
     let at = Instant::now();
     run.term();
-    let end = run.wait_exit(LIMIT).map(|_| at.elapsed().as_millis());
-    let words = |ms: Option<u128>| ms.map_or("never".to_owned(), |ms| format!("{ms} ms"));
-    (words(begin), words(end))
+    let end = run.wait_exit(LIMIT).map(|_| nanoseconds(at));
+    vec![
+        ("start to the last one in the table", begin),
+        ("SIGTERM to exit", end),
+    ]
 }
 
 /// Accepts and closes connections until stopped.
@@ -138,8 +160,10 @@ fn busy() -> u64 {
     worked.map(|(_, number)| number).sum()
 }
 
-fn checked(daemon: &Daemon) -> Vec<(&'static str, String)> {
-    const SECONDS: u64 = 12;
+/// Two thousand real servers, each checked every 6 s, which all die in the end.
+fn checks(daemon: &Daemon) -> Values {
+    // As long as each is checked once.
+    const SECONDS: u64 = 6;
     let (_lab, director, server) = world();
     let stop = Arc::new(AtomicBool::new(false));
     let thread = accept(&server, &stop);
@@ -147,34 +171,34 @@ fn checked(daemon: &Daemon) -> Vec<(&'static str, String)> {
     let run = daemon.start_text(&director, &conf(2_000, check), &[]);
     until(&director, 2_000);
     // Checks are spread over the first interval.
-    sleep_ms(10_000);
+    sleep_ms(7_000);
     let pids = run.pids();
-    let before = process::cpu(&pids);
-    let busy = busy();
+    let (before, busy, begin) = (process::cpu(&pids), busy(), Instant::now());
     let mut descriptors = 0;
     for _ in 0..SECONDS * 10 {
         sleep_ms(100);
         descriptors = descriptors.max(process::descriptors(&pids));
     }
-    let used = (process::cpu(&pids) - before) / (SECONDS * 10_000_000);
-    let all = (self::busy() - busy) / SECONDS;
+    let milliseconds = nanoseconds(begin) / 1_000_000;
+    let used = (process::cpu(&pids) - before) * 1000 / milliseconds;
+    let all = (self::busy() - busy) * TICK * 1000 / milliseconds;
     let memory = process::memory(&pids).pss;
     let alive = present(&director);
     stop.store(true, Ordering::Relaxed);
     let _ = thread.join();
-    let empty = until(&director, 0).map_or("never".into(), |ms| format!("{ms} ms"));
+    let count = |n: usize| u64::try_from(n).expect("few");
     vec![
-        ("still in the table", alive.to_string()),
-        ("CPU", format!("{used} %")),
         (
-            "CPU of the machine, servers and switch included",
-            format!("{all} %"),
+            "CPU of the daemon, each server checked every 6 s",
+            Some(used),
         ),
-        ("memory (PSS)", format!("{memory} KB")),
-        ("most open descriptors", descriptors.to_string()),
+        ("CPU of the machine, servers and switch included", Some(all)),
+        ("PSS", Some(memory)),
+        ("most descriptors", Some(count(descriptors))),
+        ("still in the table", Some(count(alive))),
         (
-            "all die together: time until the last is removed from the table",
-            empty,
+            "all die together, the last one is out of the table after",
+            until(&director, 0),
         ),
     ]
 }

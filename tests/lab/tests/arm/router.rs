@@ -137,6 +137,7 @@ impl Router {
             pss,
             rss,
             anonymous,
+            ..
         } = memory;
         assert!(rss > 0, "there is a process");
         let machine = self.run("uname -rm");

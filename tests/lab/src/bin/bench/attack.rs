@@ -11,7 +11,7 @@ use vrrpd_lab::{Capture, Conf, Daemon, Inst, Lab, MS, Ns, now, process, sleep_ms
 
 use crate::Bench;
 use crate::hostile::pair;
-use crate::report::{Budget, Row, Unit};
+use crate::report::{Goal, Row, Unit};
 
 /// Packets per second.
 const RATE: u32 = 10_000;
@@ -34,25 +34,25 @@ pub(crate) fn flood(b: &Bench) -> Vec<Row> {
         ("unicast packets with TTL 47", distant.to_vec()),
         ("adverts of lower priority", vec![weak]),
     ] {
-        let found = b.each(|daemon| one_flood(daemon, &packets, b.pick(5000, 3000)));
+        let found = b.each(|daemon| one_flood(daemon, &packets, b.pick(4000, 1200)));
         let row = |what: &str, unit, i: usize, budget| {
-            let name = format!("{RATE} {name} a second: {what}");
+            let name = format!("{RATE} {name} a second, {what}");
             Row::new(&name, unit, [Some(found[0][i]), Some(found[1][i])], budget)
         };
         rows.push(row(
-            "latest advert, late by",
+            "latest advert late by",
             Unit::Time,
             0,
-            Budget::AtMost(2 * MS),
+            Goal::AtMost(2 * MS),
         ));
         rows.push(row(
             "adverts of the backup",
             Unit::Count,
             1,
-            Budget::AtMost(0),
+            Goal::AtMost(0),
         ));
-        rows.push(row("CPU of the master", Unit::Cpu, 2, Budget::None));
-        rows.push(row("CPU of the backup", Unit::Cpu, 3, Budget::None));
+        rows.push(row("CPU of the master", Unit::Cpu, 2, Goal::None));
+        rows.push(row("CPU of the backup", Unit::Cpu, 3, Goal::None));
     }
     rows
 }
@@ -93,7 +93,7 @@ pub(crate) fn page(b: &Bench) -> Vec<Row> {
     });
     sleep_ms(500);
     let since = now();
-    sleep_ms(b.pick(10_000, 3000));
+    sleep_ms(b.pick(8_000, 2000));
     let mut times = vec![since];
     times.extend(cap.adverts(&router, 51, since).iter().map(|one| one.0));
     times.push(now());
@@ -101,10 +101,10 @@ pub(crate) fn page(b: &Bench) -> Vec<Row> {
     stop.store(true, Ordering::Relaxed);
     drop(run);
     vec![Row::new(
-        "8 real servers with a page that is costly to search: latest advert, late by",
+        "8 real servers with a page that is costly to search, latest advert late by",
         Unit::Time,
         [worst.map(|gap| (gap - INTERVAL).max(0)), None],
-        Budget::AtMost(2 * MS),
+        Goal::AtMost(2 * MS),
     )]
 }
 

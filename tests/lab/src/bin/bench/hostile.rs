@@ -9,7 +9,8 @@ use vrrpd_lab::{
 };
 
 use crate::Bench;
-use crate::report::{Budget, Row, Unit, both};
+use crate::report::{Goal, Row, Unit};
+use crate::stats::{medians, worsts};
 
 const SOON: Duration = Duration::from_secs(10);
 const VIP: &str = "10.0.0.100";
@@ -72,7 +73,7 @@ impl Pair {
 /// From the removal to the return of the address, and whether mastership was given up. With VRRPv2
 /// and one advert per second, the most common configuration.
 pub(crate) fn deleted(b: &Bench) -> Vec<Row> {
-    let n = b.pick(10, 4);
+    let n = b.pick(10, 3);
     let mut away = [vec![], vec![]];
     let mut resigned = [Some(0), Some(0)];
     let pairs = b.each(|d| pair_of(d, |p| Inst::new(51, p, "10.0.0.100/24").v2()));
@@ -103,40 +104,37 @@ pub(crate) fn deleted(b: &Bench) -> Vec<Row> {
             .count();
         resigned[d] = i64::try_from(farewells).ok();
     }
-    let what = |w: &str| format!("address deleted externally ({n} times): {w}");
+    let what = |w: &str| format!("{w} of {n}");
     vec![
         Row::new(
-            &what("away for, median"),
+            &what("absent for, median"),
             Unit::Time,
-            both(&away, 50),
-            Budget::None,
+            medians(&away, |ns| *ns),
+            Goal::None,
         ),
         Row::new(
-            &what("away for, worst"),
+            &what("absent for, worst"),
             Unit::Time,
-            both(&away, 100),
-            Budget::AtMost(5 * MS),
+            worsts(&away, |ns| *ns),
+            Goal::AtMost(5 * MS),
         ),
-        Row::new(
-            &what("resignations"),
-            Unit::Count,
-            resigned,
-            Budget::AtMost(0),
-        ),
+        Row::new("resignations", Unit::Count, resigned, Goal::AtMost(0)),
     ]
 }
 
 /// A frozen master continues while another router is master: time until the weaker one is backup,
 /// and how long both send adverts.
 pub(crate) fn frozen(b: &Bench) -> Vec<Row> {
-    let (n, ms) = b.pick((3, 5000), (2, 2000));
+    let (n, ms) = b.pick((3, 5000), (1, 2000));
     let (mut wire, mut addr) = ([vec![], vec![]], [vec![], vec![]]);
     let pairs = b.each(pair);
     for _ in 0..n {
+        for p in &pairs {
+            p.run_a.freeze();
+        }
+        sleep_ms(ms);
         for (d, p) in pairs.iter().enumerate() {
             let watch = Watch::start(&p.b);
-            p.run_a.freeze();
-            sleep_ms(ms);
             let thawed = p.run_a.thaw();
             let (first, _) = p.cap.advert_of(&p.a, thawed, SOON);
             wait_until(SOON, "the weaker router becomes backup", || !p.b.has(VIP));
@@ -153,25 +151,20 @@ pub(crate) fn frozen(b: &Bench) -> Vec<Row> {
             addr[d].push(gone.unwrap_or(thawed) - thawed);
         }
     }
-    let name = |what: &str| {
-        format!(
-            "frozen for {} s, then continued: {what}, worst of {n}",
-            ms / 1000
-        )
-    };
-    let two = Budget::AtMost(2 * MS);
+    let name = |what: &str| format!("{what}, worst of {n} after {} s", ms / 1000);
+    let two = Goal::AtMost(2 * MS);
     vec![
         Row::new(
-            &name("adverts of two masters for"),
+            &name("two masters advertise for"),
             Unit::Time,
-            both(&wire, 100),
+            worsts(&wire, |ns| *ns),
             two,
         ),
         Row::new(
             &name("address on two routers until"),
             Unit::Time,
-            both(&addr, 100),
-            Budget::None,
+            worsts(&addr, |ns| *ns),
+            Goal::None,
         ),
     ]
 }
@@ -180,32 +173,32 @@ pub(crate) fn frozen(b: &Bench) -> Vec<Row> {
 pub(crate) fn forged(b: &Bench) -> Vec<Row> {
     let mut rows = Vec::new();
     for (name, rate, ms) in [
-        ("10 forged packets a second", 10, b.pick(8000, 3000)),
-        ("10,000 forged packets a second", 10_000, b.pick(5000, 3000)),
+        ("10 a second", 10, b.pick(6000, 1500)),
+        ("10,000 a second", 10_000, b.pick(4000, 1500)),
     ] {
         let r = b.each(|d| one_attack(d, rate, ms));
         let row = |what: &str, unit, i: usize, budget| {
             Row::new(
-                &format!("{name}: {what}"),
+                &format!("{name}, {what}"),
                 unit,
                 [Some(r[0][i]), Some(r[1][i])],
                 budget,
             )
         };
         rows.push(row(
-            "latest advert, late by",
+            "latest advert late by",
             Unit::Time,
             0,
-            Budget::AtMost(2 * MS),
+            Goal::AtMost(2 * MS),
         ));
         rows.push(row(
             "adverts of the backup",
             Unit::Count,
             1,
-            Budget::AtMost(0),
+            Goal::AtMost(0),
         ));
-        rows.push(row("memory grew by", Unit::Kb, 2, Budget::AtMost(64)));
-        rows.push(row("log written", Unit::Bytes, 3, Budget::AtMost(65_536)));
+        rows.push(row("memory grew by", Unit::Kb, 2, Goal::AtMost(64)));
+        rows.push(row("log written", Unit::Bytes, 3, Goal::AtMost(65_536)));
     }
     rows
 }
