@@ -9,9 +9,6 @@ use crate::ctl::Clock;
 use crate::sys;
 use crate::types::Instant;
 
-/// Age limit of receive time stamps, in nanoseconds; older ones are not used.
-const RECENT: u64 = 5_000_000;
-
 /// Time of the monotonic clock.
 pub(super) fn now() -> Instant {
     Instant::from_nanos(read(ClockId::CLOCK_MONOTONIC))
@@ -43,8 +40,14 @@ impl Suspension {
         }
     }
 
-    /// For how long the machine was suspended since the last call, if it was.
-    pub(super) fn detect(&mut self) -> Option<Duration> {
+    /// For how long the machine was suspended since the last call, if it was. `now` was read a moment
+    /// ago, which saves reading that clock unless time has passed.
+    pub(super) fn detect(&mut self, now: Instant) -> Option<Duration> {
+        let boot = Instant::from_nanos(read(ClockId::CLOCK_BOOTTIME));
+        let growth = boot.since(now).as_nanos();
+        if growth < u128::from(self.difference.saturating_add(SUSPENDED)) {
+            return None;
+        }
         self.grown_to(difference())
     }
 
@@ -79,32 +82,7 @@ pub(super) fn since_1970() -> Duration {
     Duration::from_nanos(read(ClockId::CLOCK_REALTIME))
 }
 
-/// When a packet was received, from its time stamp: wall-clock time in nanoseconds since 1970.
-///
-/// The down timer counts from when the kernel received the advert, not from when the process woke
-/// up to read it, so a takeover is as punctual as the clock. A time stamp older than [`RECENT`] is
-/// not used: after a stall the advert counts from when it is read, and the wall clock may have been
-/// set meanwhile.
-pub(super) fn receive_time(stamp: Option<u64>) -> ReceiveTime {
-    let now = read(ClockId::CLOCK_MONOTONIC);
-    let age = stamp.and_then(|stamp| read(ClockId::CLOCK_REALTIME).checked_sub(stamp));
-    let recent = age.filter(|age| *age < RECENT).unwrap_or(0);
-    ReceiveTime {
-        counted: Instant::from_nanos(now.saturating_sub(recent)),
-        arrived: age.map(|age| Instant::from_nanos(now.saturating_sub(age))),
-    }
-}
-
-/// When a packet was received.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ReceiveTime {
-    /// For the protocol.
-    pub(super) counted: Instant,
-    /// When it arrived, if that is known.
-    pub(super) arrived: Option<Instant>,
-}
-
-fn read(clock: ClockId) -> u64 {
+pub(super) fn read(clock: ClockId) -> u64 {
     // None of these clocks can fail on Linux.
     clock_gettime(clock)
         .ok()

@@ -38,6 +38,7 @@ mod proc_table;
 mod raw_socket;
 pub mod reactor;
 mod read_pause;
+mod receive_clock;
 pub mod respawn;
 pub mod restart;
 pub mod sched;

@@ -2,8 +2,9 @@
 
 use core::time::Duration;
 
-use super::clock::{self, ReceiveTime};
+use super::clock;
 use super::reactor::{EARLY, FIRST_RECEIVER, Reactor};
+use super::receive_clock::ReceiveTime;
 use crate::engine::instance::rx::Datagram;
 use crate::engine::system::error_text;
 use crate::log;
@@ -43,7 +44,7 @@ impl Reactor<'_> {
         if self.linux.pause_end().is_none() {
             return;
         }
-        let now = clock::now();
+        let now = self.woke;
         let is_soon = |at: Instant| at <= now.after(EARLY);
         let is_due =
             self.engine.takeover_is_next() && self.engine.next_deadline().is_some_and(is_soon);
@@ -80,7 +81,7 @@ impl Reactor<'_> {
 
     fn read_socket(&mut self, backlog: Backlog, index: usize) {
         let generation = self.linux.generation();
-        let start = clock::now();
+        let start = self.receive_clock.start();
         for nth in 1..=backlog.datagrams() {
             let Some(time) = self.read_packet(index) else {
                 return self.pause(index, start, nth - 1);
@@ -118,7 +119,7 @@ impl Reactor<'_> {
                 return None;
             }
         };
-        let time = clock::receive_time(info.stamp);
+        let time = self.receive_clock.time(info.stamp);
         receiver.note_read(&info, time);
         let datagram = Datagram {
             on: receiver.on,

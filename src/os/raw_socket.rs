@@ -16,8 +16,9 @@ use socket2::{
     Domain, InterfaceIndexOrAddress, MsgHdr, Protocol, SockAddr, SockFilter, Socket, Type,
 };
 
-use super::clock::{self, ReceiveTime};
+use super::clock;
 use super::read_pause::ReadPause;
+use super::receive_clock::ReceiveTime;
 use crate::engine;
 use crate::engine::system::{AdvertRoute, Ipv6Fields, Listener, Reception, errno_text, error_text};
 use crate::log;

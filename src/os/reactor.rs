@@ -23,6 +23,7 @@ use super::logging;
 use super::netlink_socket::{BUFFER_LEN, NetlinkSocket};
 use super::packets::Backlog;
 use super::raw_socket::Buffer;
+use super::receive_clock::ReceiveClock;
 use super::restart::Successor;
 use super::signals::{Signal, Signals};
 use super::state_file::StateFile;
@@ -92,6 +93,9 @@ pub struct Reactor<'a> {
     pub(super) dumps: Dumps,
     auto_priority: AutoPriority,
     suspension: Suspension,
+    /// End of the last wait.
+    pub(super) woke: Instant,
+    pub(super) receive_clock: ReceiveClock,
     /// [`Linux::generation`] of the poll list.
     generation: Option<u32>,
     pub(super) buffer: Buffer,
@@ -130,6 +134,8 @@ impl<'a> Reactor<'a> {
             dumps: Dumps::default(),
             auto_priority: AutoPriority::default(),
             suspension: Suspension::new(),
+            woke: Instant::ZERO,
+            receive_clock: ReceiveClock::new(),
             generation: None,
             buffer: Buffer::new(),
             event_buffer: vec![0; BUFFER_LEN],
@@ -233,7 +239,7 @@ impl<'a> Reactor<'a> {
             let backlog = self.wait()?;
             self.end_pauses();
             // Before packets: the next one may come from a router that became master meanwhile.
-            if let Some(time) = self.suspension.detect() {
+            if let Some(time) = self.suspension.detect(self.woke) {
                 self.engine.suspended(clock::now(), time, &mut self.linux);
             }
             self.read_packets(backlog);
@@ -278,6 +284,7 @@ impl<'a> Reactor<'a> {
             .checks
             .polled(self.poll.get(self.control_end..).unwrap_or_default());
         let woke = clock::now();
+        self.woke = woke;
         let late = deadline.map_or(Duration::ZERO, |at| woke.since(at));
         let wait = Wait {
             start,
