@@ -96,3 +96,15 @@ pub fn descriptors(pids: &[u32]) -> usize {
     let of = |pid: &u32| fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
     pids.iter().map(of).sum()
 }
+
+/// How often these processes have waited: voluntary context switches.
+#[must_use]
+pub fn waits(pids: &[u32]) -> u64 {
+    let of = |pid: &u32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("voluntary_"));
+        let number = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+        number.unwrap_or(0)
+    };
+    pids.iter().map(of).sum()
+}

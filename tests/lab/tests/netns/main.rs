@@ -36,6 +36,7 @@ mod takeover;
 mod transports;
 mod views;
 mod vmac;
+mod wakeups;
 mod wire;
 
 use vrrpd_lab::suite;
@@ -49,6 +50,7 @@ fn main() {
         missing_features::TESTS,
         views::TESTS,
         vmac::TESTS,
+        wakeups::TESTS,
         wire::TESTS,
         auth::TESTS,
         forged::TESTS,
