@@ -1,7 +1,7 @@
 //! One `vrrp_instance` at run time: the protocol machine and what it acts on.
 
 use core::net::IpAddr;
-use core::ops::{Deref, DerefMut, RangeInclusive};
+use core::ops::{Deref, DerefMut};
 use core::time::Duration;
 
 use crate::config::model::{self, Address, Tracked, Transport, VmacRole, VrrpInstance};
@@ -505,19 +505,25 @@ fn kind(conf: &VrrpInstance) -> Kind {
     }
 }
 
-/// Time between the steps over which instances are spread within the advert interval: enough for the
-/// takeover of a few of them, their addresses included.
+/// Instances whose adverts are due at the same time: one wake-up for all of them, and when their
+/// router dies, the last of them takes over a tenth of a millisecond after the first.
+const TOGETHER: u32 = 8;
+/// Least time between them and the next: enough for their takeover, addresses included.
 const STEP: Duration = Duration::from_micros(1500);
-/// Smallest and largest number of steps: each is a wake-up per interval.
-const STEPS: RangeInclusive<u32> = 8..=64;
+/// Largest number of steps within the advert interval.
+const STEPS: u32 = 64;
 
 /// How much earlier than after an interval the first periodic advert is sent.
 fn stagger(conf: &VrrpInstance, position: Position) -> Duration {
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let interval = conf.advert_int.duration();
-    let wanted = u32::try_from(interval.as_nanos() / STEP.as_nanos()).unwrap_or(u32::MAX);
-    let count = u32::try_from(position.count).unwrap_or(u32::MAX);
-    let steps = wanted.clamp(*STEPS.start(), *STEPS.end()).min(count).max(1);
-    let step = u32::try_from(position.id.0).unwrap_or(0) % steps;
+    let room = u32::try_from(interval.as_nanos() / STEP.as_nanos()).unwrap_or(u32::MAX);
+    let steps = number(position.count)
+        .div_ceil(TOGETHER)
+        .min(room)
+        .min(STEPS)
+        .max(1);
+    let step = number(position.id.0) % steps;
     interval.saturating_mul(step) / steps
 }
 
