@@ -261,7 +261,7 @@ fn ours(page: &mut Page, instance: &Instance<'_>) {
     if let Some(why) = &instance.send_error {
         page.pair("Adverts cannot be sent", &Escaped(why));
     }
-    let others = instance.counters.other_rejected;
+    let others = instance.counters.errors.other_rejected;
     page.pair("Adverts discarded for other reasons", &others);
 }
 

@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use super::{InstallStatus, ManagedItem};
-use crate::config::model::{Address, Command, User};
+use crate::config::model::{Address, AddressOptions, Command, User};
 use crate::types::{Cidr, Family};
 
 /// Text with control characters as `\xNN`.
@@ -79,16 +79,18 @@ impl fmt::Display for InterfaceAddress<'_> {
 /// word for the address and, after `dev`, the third for the interface.
 impl fmt::Display for ManagedItem<'_, Address> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Address { cidr, dev, .. } = self.item;
+        let Address {
+            cidr, dev, options, ..
+        } = self.item;
         InterfaceAddress(cidr).fmt(f)?;
-        if let Some(peer) = self.item.peer {
+        if let Some(peer) = options.peer {
             write!(f, " peer {peer}")?;
         }
-        if let Some(broadcast) = self.item.broadcast {
+        if let Some(broadcast) = options.broadcast {
             write!(f, " brd {broadcast}")?;
         }
         write!(f, " dev {dev} scope ")?;
-        match self.item.scope {
+        match options.scope {
             0 => f.write_str("global"),
             200 => f.write_str("site"),
             253 => f.write_str("link"),
@@ -96,11 +98,11 @@ impl fmt::Display for ManagedItem<'_, Address> {
             255 => f.write_str("nowhere"),
             other => write!(f, "{other}"),
         }?;
-        if let Some(label) = &self.item.label {
+        if let Some(label) = &options.label {
             write!(f, " label {label}")?;
         }
         lifetime(self.item, f)?;
-        for (word, set) in flags(self.item) {
+        for (word, set) in flags(options) {
             if set {
                 f.write_char(' ')?;
                 f.write_str(word)?;
@@ -119,13 +121,13 @@ fn lifetime(address: &Address, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
-fn flags(address: &Address) -> [(&'static str, bool); 6] {
+fn flags(options: &AddressOptions) -> [(&'static str, bool); 6] {
     [
-        ("home", address.home),
-        ("-nodad", address.nodad),
-        ("mngtmpaddr", address.mngtmpaddr),
-        ("noprefixroute", address.noprefixroute),
-        ("autojoin", address.autojoin),
-        ("no_track", address.no_track),
+        ("home", options.home),
+        ("-nodad", options.nodad),
+        ("mngtmpaddr", options.mngtmpaddr),
+        ("noprefixroute", options.noprefixroute),
+        ("autojoin", options.autojoin),
+        ("no_track", options.no_track),
     ]
 }

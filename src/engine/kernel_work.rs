@@ -84,7 +84,9 @@ impl Router {
         let addresses_first = self.addresses.wanted || !self.routes.is_busy();
         if self.addresses.is_busy() && addresses_first {
             self.address_step(cx, shared);
-        } else if let Some(outcome) = self.routes.step(cx, &shared.interfaces) {
+        } else if let Some(routes) = self.routes.get_mut()
+            && let Some(outcome) = routes.step(cx, &shared.interfaces)
+        {
             messages::report_routes(cx, self.object(), &outcome);
             let counters = &mut shared.counters.routes;
             counters.add(outcome.restored, outcome.refused);

@@ -145,7 +145,7 @@ impl Engine {
             next_set: 0,
             configuration: 0,
             daemon: Daemon::default(),
-            shared: Shared::new(options, global, tracking, routers.len()),
+            shared: Shared::new(options, global, tracking),
             routers,
         };
         engine.rebuild_tables();

@@ -126,7 +126,9 @@ impl Engine {
         self.static_routes.recheck_all();
         for router in self.routers.iter_mut() {
             router.recheck = true;
-            router.routes.recheck_all();
+            if let Some(routes) = router.routes.get_mut() {
+                routes.recheck_all();
+            }
         }
     }
 

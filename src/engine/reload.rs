@@ -174,7 +174,9 @@ impl Engine {
         for &id in &gone {
             self.handle_event(cx, id, Event::Stop);
             if let Some(router) = self.routers.get_mut(id) {
-                router.routes.withdraw_now(cx, &self.shared.interfaces);
+                if let Some(routes) = router.routes.get_mut() {
+                    routes.withdraw_now(cx, &self.shared.interfaces);
+                }
                 router.remove_addresses(cx, self.shared.known(), configured);
                 self.statics.retire(&mut router.addresses);
                 router.remove_vmacs(cx, &mut self.shared);

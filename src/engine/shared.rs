@@ -3,7 +3,7 @@
 use crate::config::model::Global;
 use crate::engine::Options;
 use crate::engine::events::Events;
-use crate::engine::instance::actions::PendingAction;
+use crate::engine::instance::actions::{PENDING_KEPT, PendingAction};
 use crate::engine::instance::garp_pacing::GarpPacing;
 use crate::engine::instance::state_record::StateRecords;
 use crate::engine::kernel::addresses::Known;
@@ -76,12 +76,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(
-        options: Options,
-        global: Global,
-        tracking: Tracking,
-        instances: usize,
-    ) -> Self {
+    pub(crate) fn new(options: Options, global: Global, tracking: Tracking) -> Self {
         Shared {
             options,
             events: Events::new(global.event_history),
@@ -100,7 +95,7 @@ impl Shared {
             no_links: Vec::new(),
             sysctl_errors: SysctlErrors::default(),
             unknown_vrid_log: LogLimit::default(),
-            pending_actions: Vec::with_capacity(instances.saturating_mul(4)),
+            pending_actions: Vec::with_capacity(PENDING_KEPT),
             held_since: None,
             kernel_work: false,
             kernel_backlog: false,

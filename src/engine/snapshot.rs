@@ -270,7 +270,7 @@ impl Engine {
             excluded,
             routes: router.routes.routes().map(item).collect(),
             rules: router.routes.rules().map(item).collect(),
-            counters: *machine.counters(),
+            counters: machine.counters().clone(),
         }
     }
 

@@ -300,7 +300,8 @@ pub fn foreign_addresses(
 impl Router {
     /// Removes routes and rules that an earlier run has left.
     pub(crate) fn remove_leftover_routes(&mut self, cx: &mut Cx<'_>, shared: &Shared) {
-        let count = self.routes.remove_leftovers(cx, &shared.interfaces);
+        let routes = self.routes.get_mut();
+        let count = routes.map_or(0, |set| set.remove_leftovers(cx, &shared.interfaces));
         if count > 0 {
             cx.note(
                 Level::Info,

@@ -11,6 +11,7 @@ pub mod errno;
 mod ids;
 pub mod ipvs;
 mod net;
+mod rare;
 mod sort;
 mod strictness;
 mod subsystems;
@@ -24,11 +25,13 @@ pub use daemon::{ConfigStatus, DaemonCounters, KernelCounters, Lateness};
 pub use date::Date;
 pub use ids::{GroupId, InstanceId, Priority, Version, Vrid};
 pub use net::{Cidr, Family, IfIndex, IfName, Mac, RouteInsert, VirtualLink, without_port};
+pub use rare::{Rare, Usual};
 pub use sort::sorted;
 pub use strictness::Strictness;
 pub use subsystems::Subsystems;
 pub use time::Instant;
 pub use umask::umask;
 pub use vrrp::{
-    BackupOutlook, Heard, MasterInfo, MasterOutlook, Outlook, TimerKind, VrrpCounters, VrrpState,
+    BackupOutlook, ErrorCounters, Heard, MasterInfo, MasterOutlook, Outlook, TimerKind,
+    VrrpCounters, VrrpState,
 };

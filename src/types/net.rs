@@ -172,7 +172,7 @@ pub enum RouteInsert {
 /// Interface name: 1–15 bytes, without whitespace, `/` and control characters. [`Default`] is the
 /// empty name, which no interface has.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct IfName(heapless::String<15>);
+pub struct IfName(heapless::String<15, u8>);
 
 impl IfName {
     /// `None` if the kernel does not accept this name for an interface.

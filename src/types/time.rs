@@ -1,34 +1,38 @@
 //! Times of the monotonic clock. Only `os` reads the clock; the other rooms get the time as a
 //! parameter.
 
+use core::fmt;
+use core::num::NonZeroU64;
 use core::time::Duration;
 
 /// A time of `CLOCK_MONOTONIC` in nanoseconds. Arithmetic saturates, so no input can make it panic.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Hash)]
-pub struct Instant(u64);
+///
+/// One more than the time is stored, so that an `Option<Instant>` takes no more memory.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(NonZeroU64);
 
 impl Instant {
     /// The clock's origin.
-    pub const ZERO: Instant = Instant(0);
+    pub const ZERO: Instant = Instant(NonZeroU64::MIN);
     /// Later than any time that is reached.
-    pub const NEVER: Instant = Instant(u64::MAX);
+    pub const NEVER: Instant = Instant(NonZeroU64::MAX);
 
     /// From nanoseconds since the clock's origin.
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {
-        Instant(nanos)
+        Instant(NonZeroU64::MIN.saturating_add(nanos))
     }
 
     /// From milliseconds since the clock's origin.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
-        Instant(millis.saturating_mul(1_000_000))
+        Instant::from_nanos(millis.saturating_mul(1_000_000))
     }
 
     /// Nanoseconds since the clock's origin.
     #[must_use]
     pub const fn as_nanos(self) -> u64 {
-        self.0
+        self.0.get().wrapping_sub(1)
     }
 
     /// This time plus `span`; `NEVER` if that is out of range.
@@ -43,7 +47,19 @@ impl Instant {
     /// Time since `earlier`; zero if that is not earlier.
     #[must_use]
     pub const fn since(self, earlier: Instant) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+        Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
+    }
+}
+
+impl Default for Instant {
+    fn default() -> Self {
+        Instant::ZERO
+    }
+}
+
+impl fmt::Debug for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Instant({})", self.as_nanos())
     }
 }
 

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::net::IpAddr;
 
-use super::{Centis, Instant, Priority};
+use super::{Centis, Instant, Priority, Rare, Usual};
 
 /// State of a virtual router (RFC 9568 §6.4), plus keepalived's FAULT. The numbers are
 /// keepalived's, as in its JSON.
@@ -124,7 +124,7 @@ pub enum TimerKind {
 /// `stats`).
 ///
 /// Plain `u64`: there is one thread, and 32-bit MIPS has no 64-bit atomics.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct VrrpCounters {
     /// Adverts received while the instance was running, discarded ones included.
     pub advert_rcvd: u64,
@@ -134,6 +134,17 @@ pub struct VrrpCounters {
     pub become_master: u64,
     /// Transitions out of MASTER.
     pub release_master: u64,
+    /// Adverts with priority 0 received.
+    pub pri_zero_rcvd: u64,
+    /// Adverts with priority 0 sent.
+    pub pri_zero_sent: u64,
+    /// Of the few instances that ever had one.
+    pub errors: Rare<ErrorCounters>,
+}
+
+/// Counters of adverts that something is wrong with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ErrorCounters {
     /// Packets of a wrong length.
     pub packet_len_err: u64,
     /// v2: interval differs from ours; v3: interval 0.
@@ -162,11 +173,27 @@ pub struct VrrpCounters {
     pub auth_ext_stale: u64,
     /// `auth_hmac`: sequence number not above the sender's last one.
     pub auth_ext_replay: u64,
-    /// Adverts with priority 0 received.
-    pub pri_zero_rcvd: u64,
-    /// Adverts with priority 0 sent.
-    pub pri_zero_sent: u64,
     /// Discarded for a reason that keepalived does not count: version, transport, unknown peer, our
     /// own address.
     pub other_rejected: u64,
+}
+
+impl Usual for ErrorCounters {
+    const USUAL: &'static Self = &ErrorCounters {
+        packet_len_err: 0,
+        advert_interval_err: 0,
+        ip_ttl_err: 0,
+        invalid_type_rcvd: 0,
+        addr_list_err: 0,
+        invalid_authtype: 0,
+        authtype_mismatch: 0,
+        auth_failure: 0,
+        auth_ext_missing: 0,
+        auth_ext_malformed: 0,
+        auth_ext_unknown_key: 0,
+        auth_ext_failure: 0,
+        auth_ext_stale: 0,
+        auth_ext_replay: 0,
+        other_rejected: 0,
+    };
 }

@@ -11,17 +11,17 @@ impl VrrpCounters {
     /// Counts a discarded advert; `auth` is the authentication it carried.
     pub(crate) fn count_reject(&mut self, why: Reject, auth: Auth) {
         let counter = match why {
-            Reject::Ttl(_) => &mut self.ip_ttl_err,
+            Reject::Ttl(_) => &mut self.errors.ip_ttl_err,
             Reject::AuthType => match auth {
-                Auth::Other(_) => &mut self.invalid_authtype,
-                Auth::None | Auth::Pass(_) | Auth::Ah => &mut self.authtype_mismatch,
+                Auth::Other(_) => &mut self.errors.invalid_authtype,
+                Auth::None | Auth::Pass(_) | Auth::Ah => &mut self.errors.authtype_mismatch,
             },
-            Reject::AuthFailed | Reject::Replay => &mut self.auth_failure,
+            Reject::AuthFailed | Reject::Replay => &mut self.errors.auth_failure,
             Reject::Signature(error) => return self.count_flaw(error),
-            Reject::Interval(_) => &mut self.advert_interval_err,
-            Reject::OtherAddresses => &mut self.addr_list_err,
+            Reject::Interval(_) => &mut self.errors.advert_interval_err,
+            Reject::OtherAddresses => &mut self.errors.addr_list_err,
             Reject::Version(_) | Reject::Transport | Reject::Source | Reject::OffLink => {
-                &mut self.other_rejected
+                &mut self.errors.other_rejected
             }
         };
         bump(counter);
@@ -31,13 +31,13 @@ impl VrrpCounters {
     pub(crate) fn count_flaw(&mut self, error: SignatureError) {
         bump(match error {
             // keepalived without auth_hmac takes the trailer for a wrong length.
-            SignatureError::Unexpected => &mut self.packet_len_err,
-            SignatureError::Missing => &mut self.auth_ext_missing,
-            SignatureError::Malformed => &mut self.auth_ext_malformed,
-            SignatureError::UnknownKey => &mut self.auth_ext_unknown_key,
-            SignatureError::Wrong => &mut self.auth_ext_failure,
-            SignatureError::Stale => &mut self.auth_ext_stale,
-            SignatureError::Replayed => &mut self.auth_ext_replay,
+            SignatureError::Unexpected => &mut self.errors.packet_len_err,
+            SignatureError::Missing => &mut self.errors.auth_ext_missing,
+            SignatureError::Malformed => &mut self.errors.auth_ext_malformed,
+            SignatureError::UnknownKey => &mut self.errors.auth_ext_unknown_key,
+            SignatureError::Wrong => &mut self.errors.auth_ext_failure,
+            SignatureError::Stale => &mut self.errors.auth_ext_stale,
+            SignatureError::Replayed => &mut self.errors.auth_ext_replay,
         });
     }
 }
@@ -56,39 +56,45 @@ mod tests {
     fn each_rejection_increments_keepaliveds_counter() {
         type Pick = fn(&VrrpCounters) -> u64;
         let cases: [(&str, Reject, Auth, Pick); 13] = [
-            ("off link", Reject::OffLink, Auth::Ah, |s| s.other_rejected),
-            ("addresses", Reject::OtherAddresses, Auth::None, |s| {
-                s.addr_list_err
+            ("off link", Reject::OffLink, Auth::Ah, |s| {
+                s.errors.other_rejected
             }),
-            ("ttl", Reject::Ttl(64), Auth::None, |s| s.ip_ttl_err),
+            ("addresses", Reject::OtherAddresses, Auth::None, |s| {
+                s.errors.addr_list_err
+            }),
+            ("ttl", Reject::Ttl(64), Auth::None, |s| s.errors.ip_ttl_err),
             ("type unknown", Reject::AuthType, Auth::Other(9), |s| {
-                s.invalid_authtype
+                s.errors.invalid_authtype
             }),
             ("type differs", Reject::AuthType, Auth::Ah, |s| {
-                s.authtype_mismatch
+                s.errors.authtype_mismatch
             }),
             ("password", Reject::AuthFailed, Auth::Pass([0; 8]), |s| {
-                s.auth_failure
+                s.errors.auth_failure
             }),
-            ("replay", Reject::Replay, Auth::Ah, |s| s.auth_failure),
+            ("replay", Reject::Replay, Auth::Ah, |s| {
+                s.errors.auth_failure
+            }),
             (
                 "signature",
                 Reject::Signature(SignatureError::Stale),
                 Auth::None,
-                |s| s.auth_ext_stale,
+                |s| s.errors.auth_ext_stale,
             ),
             ("interval", Reject::Interval(Centis(5)), Auth::None, |s| {
-                s.advert_interval_err
+                s.errors.advert_interval_err
             }),
             ("version", Reject::Version(Version::V2), Auth::None, |s| {
-                s.other_rejected
+                s.errors.other_rejected
             }),
             ("transport", Reject::Transport, Auth::None, |s| {
-                s.other_rejected
+                s.errors.other_rejected
             }),
-            ("source", Reject::Source, Auth::None, |s| s.other_rejected),
+            ("source", Reject::Source, Auth::None, |s| {
+                s.errors.other_rejected
+            }),
             ("no auth", Reject::AuthType, Auth::None, |s| {
-                s.authtype_mismatch
+                s.errors.authtype_mismatch
             }),
         ];
         for (name, why, auth, pick) in cases {

@@ -18,7 +18,7 @@
 use core::time::Duration;
 
 use super::Burst;
-use crate::types::Instant;
+use crate::types::{Instant, Rare, Usual};
 
 /// The `garp_*` keywords.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,15 +41,33 @@ pub struct Params {
     pub round_gap: Duration,
 }
 
+impl Params {
+    /// [`Params::round_gap`] of all instances.
+    pub const ROUND_GAP: Duration = Duration::from_millis(20);
+}
+
+impl Usual for Params {
+    /// keepalived's defaults.
+    const USUAL: &'static Self = &Params {
+        repeat: 5,
+        delay: Duration::from_secs(5),
+        refresh: Duration::ZERO,
+        refresh_repeat: 1,
+        lower_prio_repeat: 5,
+        lower_prio_delay: Duration::from_secs(5),
+        round_gap: Params::ROUND_GAP,
+    };
+}
+
 /// Bursts at once after a quiet time: two takeovers, each with its repetition.
 const MASTER_BURSTS: u16 = 4;
 /// The burst after an advert of lower priority, and its repetition.
 const LOWER_PRIO_BURSTS: u16 = 2;
 
 /// The frames still to be sent for one instance.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Schedule {
-    params: Params,
+    params: Rare<Params>,
     /// Addresses per round.
     count: usize,
     /// Rounds left, including the current one.
@@ -58,14 +76,14 @@ pub struct Schedule {
     cursor: usize,
     /// No frame before this (pacing).
     not_before: Instant,
-    /// Repetition of the burst after becoming master.
-    master_again: Option<Instant>,
+    /// Repetition of the burst after becoming master; `NEVER`: none, as in the next three.
+    master_again: Instant,
     /// Repetition of the burst after an advert of lower priority.
-    lower_prio_again: Option<Instant>,
+    lower_prio_again: Instant,
     /// The burst after an advert of lower priority that came before another round was allowed.
-    lower_prio_held: Option<Instant>,
+    lower_prio_held: Instant,
     /// Next refresh.
-    refresh_at: Option<Instant>,
+    refresh_at: Instant,
     master_allowance: Allowance,
     lower_prio_allowance: Allowance,
 }
@@ -108,15 +126,15 @@ impl Schedule {
     #[must_use]
     pub fn new(params: Params, count: usize) -> Self {
         Schedule {
-            params,
+            params: params.into(),
             count,
             rounds: 0,
             cursor: 0,
             not_before: Instant::ZERO,
-            master_again: None,
-            lower_prio_again: None,
-            lower_prio_held: None,
-            refresh_at: None,
+            master_again: Instant::NEVER,
+            lower_prio_again: Instant::NEVER,
+            lower_prio_held: Instant::NEVER,
+            refresh_at: Instant::NEVER,
             master_allowance: Allowance::default(),
             lower_prio_allowance: Allowance::default(),
         }
@@ -165,7 +183,10 @@ impl Schedule {
         }
         let most = repeat.saturating_mul(LOWER_PRIO_BURSTS);
         let rounds = self.lower_prio_allowance.take(now, repeat, most);
-        self.lower_prio_held = (rounds == 0).then(|| self.lower_prio_allowance.next(most));
+        self.lower_prio_held = match rounds {
+            0 => self.lower_prio_allowance.next(most),
+            _ => Instant::NEVER,
+        };
         if rounds > 0 && self.rounds == 0 {
             self.not_before = now;
         }
@@ -177,10 +198,12 @@ impl Schedule {
 
     /// Reload: changes settings and the number of addresses. Scheduled bursts stay scheduled.
     pub fn reconfigure(&mut self, params: Params, count: usize) {
-        self.params = params;
         self.count = count;
         self.cursor = 0;
-        self.refresh_at = self.refresh_at.filter(|_| !params.refresh.is_zero());
+        if params.refresh.is_zero() {
+            self.refresh_at = Instant::NEVER;
+        }
+        self.params = params.into();
     }
 
     /// Cancels everything that was still to be sent.
@@ -188,7 +211,7 @@ impl Schedule {
         *self = Schedule {
             master_allowance: self.master_allowance,
             lower_prio_allowance: self.lower_prio_allowance,
-            ..Schedule::new(self.params, self.count)
+            ..Schedule::new(*self.params, self.count)
         };
     }
 
@@ -201,16 +224,12 @@ impl Schedule {
         if self.rounds > 0 {
             return Some(self.not_before);
         }
-        let due = [
-            self.master_again,
-            self.lower_prio_again,
-            self.lower_prio_held,
-            self.refresh_at,
-        ];
-        due.into_iter()
-            .flatten()
-            .min()
-            .map(|due| due.max(self.not_before))
+        let due = self
+            .master_again
+            .min(self.lower_prio_again)
+            .min(self.lower_prio_held)
+            .min(self.refresh_at);
+        Some(due.max(self.not_before)).filter(|_| due < Instant::NEVER)
     }
 
     /// The address whose frame is to be sent now, if any.
@@ -234,22 +253,20 @@ impl Schedule {
 
     /// Adds the rounds of bursts that have become due.
     fn add_due(&mut self, now: Instant) {
-        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        if due(self.master_again) {
-            self.master_again = None;
+        if self.master_again <= now {
+            self.master_again = Instant::NEVER;
             self.master_rounds(now);
         }
-        if due(self.lower_prio_again) {
-            self.lower_prio_again = None;
+        if self.lower_prio_again <= now {
+            self.lower_prio_again = Instant::NEVER;
             self.lower_prio_rounds(now);
         }
-        if due(self.lower_prio_held) {
+        if self.lower_prio_held <= now {
             self.start_lower_prio(now);
         }
-        if let Some(at) = self.refresh_at
-            && at <= now
-        {
-            self.refresh_at = Some(super::timers::next_period(at, self.params.refresh, now));
+        if self.refresh_at <= now {
+            let (at, period) = (self.refresh_at, self.params.refresh);
+            self.refresh_at = super::timers::next_period(at, period, now);
             self.at_least(self.params.refresh_repeat);
         }
     }
@@ -262,9 +279,12 @@ impl Schedule {
     }
 }
 
-/// `span` after `now`, unless there is nothing to repeat.
-fn later(now: Instant, span: Duration, rounds: u16) -> Option<Instant> {
-    (!span.is_zero() && rounds > 0).then(|| now.after(span))
+/// `span` after `now`; `NEVER` if there is nothing to repeat.
+fn later(now: Instant, span: Duration, rounds: u16) -> Instant {
+    if span.is_zero() || rounds == 0 {
+        return Instant::NEVER;
+    }
+    now.after(span)
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@
 //! * a state has exactly the timers it needs; `next_deadline` changes through `handle` only; after
 //!   `Event::Timer` at `now` it is later than `now`;
 //! * `Install` and `Withdraw` alternate, and between them the state is MASTER;
-//! * an event causes at most eight actions and allocates nothing;
+//! * an event causes at most eight actions and allocates nothing, except the first one about a
+//!   sender that something is wrong with;
 //! * an advert that fails a check changes counters only (one with AH and an old sequence number may
 //!   be answered).
 
@@ -441,7 +442,7 @@ impl Instance {
         }
         // Our own advert looped back, or another router with our address: ignored in every state.
         if self.source == Some(from) {
-            bump(&mut self.counters.other_rejected);
+            bump(&mut self.counters.errors.other_rejected);
             if self.senders.notice(now, from, Condition::OwnAddress) {
                 self.push(Action::Notice(Notice::SameAddress { from }), out);
             }
@@ -463,7 +464,7 @@ impl Instance {
         if known || self.addresses.same(received.advert.addresses.iter()) {
             return;
         }
-        bump(&mut self.counters.addr_list_err);
+        bump(&mut self.counters.errors.addr_list_err);
         if self.senders.notice(now, from, Condition::AddressesDiffer) {
             self.push(Action::Notice(Notice::AddressesDiffer { from }), out);
         }

@@ -2,6 +2,7 @@
 
 use core::net::IpAddr;
 use core::time::Duration;
+use std::rc::Rc;
 
 use super::HmacPolicy;
 use crate::types::{Centis, Family, Priority, Version, Vrid};
@@ -57,7 +58,7 @@ pub struct Params {
     /// ([`super::group`]).
     pub in_sync_group: bool,
     /// Advertised addresses, for comparison with those in received adverts.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Rc<[IpAddr]>,
     /// `check_unicast_src`: discard unicast adverts from routers that are not in `peers`, or
     /// outside a peer's TTL bounds.
     pub check_source: bool,
@@ -99,7 +100,7 @@ impl Default for Params {
             skip_check_adv_addr: false,
             timer_expired_backup: None,
             in_sync_group: false,
-            addresses: Vec::new(),
+            addresses: Rc::default(),
             check_source: false,
             peers: Vec::new(),
         }

@@ -63,6 +63,9 @@ const ACCEPT_AFTER: u8 = 3;
 /// A sender without any condition for this long (or three intervals, if longer) is forgotten.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
 
+/// Number of senders that are remembered.
+const MOST: usize = 8;
+
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     from: IpAddr,
@@ -82,16 +85,21 @@ struct Entry {
 /// Senders for which a condition was reported.
 #[derive(Debug)]
 pub(super) struct Senders {
-    entries: heapless::Vec<Entry, 8>,
-    forget: Duration,
+    /// At most [`MOST`], allocated with the first one.
+    entries: Vec<Entry>,
+    advert_int: Centis,
 }
 
 impl Senders {
     pub(super) fn new(advert_int: Centis) -> Self {
         Senders {
-            entries: heapless::Vec::new(),
-            forget: FORGET_AFTER.max(advert_int.duration().saturating_mul(3)),
+            entries: Vec::new(),
+            advert_int,
         }
+    }
+
+    fn forget_after(&self) -> Duration {
+        FORGET_AFTER.max(self.advert_int.duration().saturating_mul(3))
     }
 
     /// Records `condition`; true if it must be reported.
@@ -148,7 +156,8 @@ impl Senders {
     /// The senders that have shown a condition lately, with what their last conspicuous advert
     /// showed, and when.
     pub(super) fn recent(&self, now: Instant) -> impl Iterator<Item = (Instant, Notice)> + '_ {
-        let fresh = move |entry: &&Entry| now.since(entry.last) <= self.forget;
+        let forget = self.forget_after();
+        let fresh = move |entry: &&Entry| now.since(entry.last) <= forget;
         self.entries.iter().filter(fresh).flat_map(|entry| {
             let notices = entry.notices();
             notices.into_iter().flatten().map(|one| (entry.last, one))
@@ -157,7 +166,7 @@ impl Senders {
 
     /// The sender's entry, a new one, or that of a forgotten sender; `None` if all are in use.
     fn entry(&mut self, now: Instant, from: IpAddr) -> Option<&mut Entry> {
-        let forget = self.forget;
+        let forget = self.forget_after();
         let stale = |entry: &Entry| now.since(entry.last) > forget;
         let fresh = Entry {
             from,
@@ -171,7 +180,12 @@ impl Senders {
         let found = self.entries.iter().position(|entry| entry.from == from);
         let at = match found {
             Some(at) => at,
-            None if self.entries.push(fresh).is_ok() => self.entries.len().saturating_sub(1),
+            None if self.entries.len() < MOST => {
+                self.entries
+                    .reserve_exact(MOST.saturating_sub(self.entries.len()));
+                self.entries.push(fresh);
+                self.entries.len().saturating_sub(1)
+            }
             None => self.entries.iter().position(stale)?,
         };
         let entry = self.entries.get_mut(at)?;

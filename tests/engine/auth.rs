@@ -31,7 +31,7 @@ fn eth0() -> Kernel {
 
 fn single_instance(engine: &Engine) -> (VrrpState, VrrpCounters) {
     let (_, state, stats) = engine.instances().next().expect("one");
-    (state, *stats)
+    (state, stats.clone())
 }
 
 // ---- AH ----
@@ -144,8 +144,8 @@ fn replayed_forged_and_unauthenticated_adverts_do_not_reset_the_down_timer() {
     unsigned[10..12].copy_from_slice(&sum.checksum().to_be_bytes());
     let plain = advert(7, 200, from, "224.0.0.18", &[VIP]);
     type Counter = fn(&VrrpCounters) -> u64;
-    let failures: Counter = |stats| stats.auth_failure;
-    let mismatches: Counter = |stats| stats.authtype_mismatch;
+    let failures: Counter = |stats| stats.errors.auth_failure;
+    let mismatches: Counter = |stats| stats.errors.authtype_mismatch;
     for (name, protocol, packet, count) in [
         ("played back", Protocol::Ah, &good, failures),
         ("another key", Protocol::Ah, &other_key, failures),
@@ -161,7 +161,7 @@ fn replayed_forged_and_unauthenticated_adverts_do_not_reset_the_down_timer() {
         assert_eq!((then, count(&stats)), (due, before + 1), "{name}");
     }
     let (then, stats) = hear(1_600, Protocol::Vrrp, &plain);
-    assert_eq!((then, stats.other_rejected), (due, 1), "version 3");
+    assert_eq!((then, stats.errors.other_rejected), (due, 1), "version 3");
     let (then, _) = hear(1_700, Protocol::Ah, &ah_advert(200, from, 6, &KEY));
     assert!(then > due, "the next number counts");
 }
@@ -324,41 +324,46 @@ fn auth_hmac_accepts_every_key_and_counts_every_signature_error() {
     let cases: [(&str, Vec<Vec<u8>>, Counter, bool); 9] = [
         ("active key", vec![signed(2, 0xbb, now())], nothing, true),
         ("other key", vec![signed(1, 0xaa, now())], nothing, true),
-        ("unsigned", vec![plain], |s| s.auth_ext_missing, false),
+        (
+            "unsigned",
+            vec![plain],
+            |s| s.errors.auth_ext_missing,
+            false,
+        ),
         (
             "no such key",
             vec![signed(3, 0xaa, now())],
-            |s| s.auth_ext_unknown_key,
+            |s| s.errors.auth_ext_unknown_key,
             false,
         ),
         (
             "wrong key",
             vec![signed(1, 0xbb, now())],
-            |s| s.auth_ext_failure,
+            |s| s.errors.auth_ext_failure,
             false,
         ),
         (
             "type",
             vec![flipped(signed(1, 0xaa, now()), 32)],
-            |s| s.auth_ext_malformed,
+            |s| s.errors.auth_ext_malformed,
             false,
         ),
         (
             "late",
             vec![signed(1, 0xaa, now() - (6 << 32))],
-            |s| s.auth_ext_stale,
+            |s| s.errors.auth_ext_stale,
             false,
         ),
         (
             "twice",
             vec![signed(1, 0xaa, now()), signed(1, 0xaa, now())],
-            |s| s.auth_ext_replay,
+            |s| s.errors.auth_ext_replay,
             false,
         ),
         (
             "changed on the way",
             vec![flipped(signed(1, 0xaa, now()), 45)],
-            |s| s.auth_ext_failure,
+            |s| s.errors.auth_ext_failure,
             false,
         ),
     ];
@@ -374,15 +379,19 @@ fn auth_hmac_accepts_every_key_and_counts_every_signature_error() {
     }
     let late = [signed(1, 0xaa, 5), signed(1, 0xaa, 6)];
     let (stats, followed) = feed(with_hmac(HmacMode::Enforce, None), &late);
-    assert_eq!((stats.auth_ext_stale, followed), (0, true), "monotonic");
+    assert_eq!(
+        (stats.errors.auth_ext_stale, followed),
+        (0, true),
+        "monotonic"
+    );
 }
 
 /// Whoever has captured adverts of another segment with the same VRID and key can repeat them here.
 #[test]
 fn authenticated_advert_of_another_segment_is_ignored() {
     type Counter = fn(&VrrpCounters) -> u64;
-    let off_link: Counter = |stats| stats.other_rejected;
-    let addresses: Counter = |stats| stats.addr_list_err;
+    let off_link: Counter = |stats| stats.errors.other_rejected;
+    let addresses: Counter = |stats| stats.errors.addr_list_err;
     let exact = || with_hmac(HmacMode::Enforce, Some(5));
     let wide = || VrrpInstance {
         vips: instance(7, 100, &["203.0.113.100/24"]).vips,
@@ -465,16 +474,16 @@ fn signature_is_verified_last_and_only_an_advert_that_passes_all_checks_uses_up_
             with_hmac(HmacMode::Enforce, Some(5)),
             &[with_ttl(&packet, 47)],
         );
-        let counted = (stats.ip_ttl_err, stats.auth_ext_failure);
+        let counted = (stats.errors.ip_ttl_err, stats.errors.auth_ext_failure);
         assert_eq!((counted, followed), ((1, failures), false), "{name}");
     }
     let captured = with_ttl(&signed(1, 0xaa, now() + 9), 47);
     let packets = [captured, signed(1, 0xaa, now())];
     let (stats, followed) = feed(with_hmac(HmacMode::Enforce, Some(5)), &packets);
-    assert_eq!((stats.auth_ext_replay, followed), (0, true));
+    assert_eq!((stats.errors.auth_ext_replay, followed), (0, true));
     let forged = [signed(1, 0xaa, now()), signed(1, 0xbb, now() - 1)];
     let (stats, _) = feed(with_hmac(HmacMode::Enforce, Some(5)), &forged);
-    let counted = (stats.auth_ext_replay, stats.auth_ext_failure);
+    let counted = (stats.errors.auth_ext_replay, stats.errors.auth_ext_failure);
     assert_eq!(counted, (1, 0), "an old number costs no HMAC");
 }
 
@@ -482,7 +491,7 @@ fn signature_is_verified_last_and_only_an_advert_that_passes_all_checks_uses_up_
 fn signed_advert_is_a_length_error_without_auth_hmac() {
     let packets = [signed(1, 0xaa, now())];
     let (stats, followed) = feed(instance(7, 100, &[VIP]), &packets);
-    assert_eq!((stats.packet_len_err, followed), (1, false));
+    assert_eq!((stats.errors.packet_len_err, followed), (1, false));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use vrrpd::config::model::SmtpSettings;
 use vrrpd::config::model::{Command, Config, Fifo, Notify, User, VrrpInstance};
 use vrrpd::engine::system::{Exit, Pid};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::Centis;
+use vrrpd::types::{Centis, Rare};
 #[cfg(feature = "mail")]
 use vrrpd::types::{GroupId, InstanceId};
 
@@ -26,7 +26,7 @@ fn command(words: &[&str]) -> Command {
 fn notifying_instance(vrid: u8) -> VrrpInstance {
     let mut conf = instance(vrid, 100, &[VIP]);
     let script = |word: &str| Some(command(&[&format!("/{word}"), "x"]));
-    conf.notify = Notify {
+    conf.notify = Rare::new(Notify {
         master: script("master"),
         backup: script("backup"),
         fault: script("fault"),
@@ -36,7 +36,7 @@ fn notifying_instance(vrid: u8) -> VrrpInstance {
         master_rx_lower_pri: script("lower"),
         report_deleted: true,
         ..Notify::default()
-    };
+    });
     conf
 }
 
@@ -191,7 +191,7 @@ fn notify_scripts_of_hundreds_of_instances_run_a_few_at_a_time() {
 #[test]
 fn notify_fifo_gets_every_change_and_its_script_the_path() {
     let mut conf = notifying_instance(7);
-    conf.notify = Notify::default();
+    conf.notify = Rare::default();
     let mut config = Config {
         instances: vec![conf],
         ..Config::default()
@@ -483,7 +483,7 @@ fn notify_deleted_decides_between_deleted_and_fault() {
         if let Some((by_any, keep_fault)) = change {
             conf.notify.deleted = None;
             conf.notify.report_deleted = by_any;
-            conf.notify.fault = conf.notify.fault.filter(|_| keep_fault);
+            conf.notify.fault = conf.notify.fault.take().filter(|_| keep_fault);
         }
         let any = conf.notify.any.take();
         let mut config = Config {

@@ -120,7 +120,7 @@ fn vip_that_is_removed_again_after_a_while_is_back_at_once_each_time() {
 fn no_track_address_is_no_reason_to_hand_over() {
     let mut kernel = eth0();
     let mut conf = instance(7, 100, &[VIP]);
-    conf.vips[0].no_track = true;
+    conf.vips[0].options.no_track = true;
     let mut engine = master(&mut kernel, conf);
     let step = Duration::from_millis(1);
     let lost = fight(&mut engine, &mut kernel, step, at(60_400), remove_vip);
@@ -172,7 +172,7 @@ fn static_address_that_is_removed_again_and_again_is_missing_for_those_that_trac
     for tracked in [true, false] {
         let mut kernel = eth0();
         let mut address = crate::support::kernel::address(STATIC, "eth0");
-        address.track_group = tracked.then_some(0);
+        address.options.track_group = tracked.then_some(0);
         let config = Config {
             static_addresses: vec![address],
             track_groups: vec![vec![InstanceId(0)]],

@@ -386,6 +386,27 @@ fn reload_changes_only_what_differs() {
 }
 
 #[test]
+fn reload_gives_a_master_its_first_routes_and_rules() {
+    let mut kernel = eth0();
+    let of = |instance| config(vec![instance], Vec::new(), Vec::new());
+    let without = of(with(Vec::new(), Vec::new()));
+    let mut engine = Engine::new(without, Options::default());
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(400));
+    assert_eq!(
+        (state(&engine), installed(&kernel)),
+        (VrrpState::Master, (0, 0))
+    );
+    let next = with(vec![route(A, GATEWAY)], vec![policy(FROM, 100)]);
+    engine.reload(at(500), of(next), &mut kernel);
+    kernel.deliver(&mut engine, at(500));
+    assert_eq!(installed(&kernel), (1, 1));
+    run(&mut engine, &mut kernel, at(600));
+    engine.stop(at(700), &mut kernel);
+    assert_eq!(installed(&kernel), (0, 0), "and removes them");
+}
+
+#[test]
 fn static_track_group_causes_fault_without_its_static_items() {
     let mut kernel = eth0();
     kernel.reject_route = Some((cidr(A), 101, "Nexthop has invalid gateway"));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::kernel::{Kernel, advert, at, engine, eth0, instance, receive, run, start};
 use vrrpd::config::model::{Garp, VrrpInstance};
 use vrrpd::engine::Engine;
-use vrrpd::types::VrrpState;
+use vrrpd::types::{Rare, VrrpState};
 
 const VIP: &str = "192.0.2.100/32";
 const NIGHT: Duration = Duration::from_secs(8 * 3600);
@@ -14,10 +14,10 @@ const NIGHT: Duration = Duration::from_secs(8 * 3600);
 fn master() -> (Engine, Kernel) {
     let mut kernel = eth0();
     let conf = instance(7, 100, &[VIP]);
-    let garp = Garp {
+    let garp = Rare::new(Garp {
         refresh: Duration::from_millis(50),
-        ..conf.garp
-    };
+        ..*conf.garp
+    });
     let mut engine = engine(vec![VrrpInstance { garp, ..conf }]);
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(500));

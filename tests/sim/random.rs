@@ -5,6 +5,7 @@
 //! continue during a calm: they must not change anything.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use vrrpd::types::{Centis, Family, Priority, Version, Vrid};
@@ -197,10 +198,10 @@ fn router(
     Node::new(NAMES[i], addresses[i], params, garp_params(rng), hold)
 }
 
-pub fn vips(family: Family) -> Vec<IpAddr> {
+pub fn vips(family: Family) -> Rc<[IpAddr]> {
     match family {
-        Family::V4 => vec![IpAddr::from([10, 0, 0, 100]), IpAddr::from([10, 0, 1, 100])],
-        Family::V6 => vec![IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, 0x100])],
+        Family::V4 => [[10, 0, 0, 100], [10, 0, 1, 100]].map(IpAddr::from).into(),
+        Family::V6 => [IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, 0x100])].into(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use vrrpd::config::model::{self, Address, Config, Garp, Transport, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::{Centis, Cidr, IfName, Instant, Priority, Version, Vrid};
+use vrrpd::types::{Centis, Cidr, IfName, Instant, Priority, Rare, Version, Vrid};
 use vrrpd::wire::vrrp::{self, AdvertRepr, Auth as WireAuth, ChecksumForm};
 use vrrpd::wire::{PseudoHeader, ipv4};
 
@@ -82,13 +82,13 @@ pub fn instance(vrid: u8, priority: u8, vips: &[&str]) -> VrrpInstance {
         transport: Transport::Multicast {
             group: "224.0.0.18".parse().expect("an address"),
         },
-        garp: Garp {
+        garp: Rare::new(Garp {
             repeat: 1,
             delay: seconds(0),
             lower_prio_repeat: 1,
             lower_prio_delay: seconds(0),
             ..Garp::default()
-        },
+        }),
         vips: vips.iter().map(|vip| address(vip, "eth0")).collect(),
         ..VrrpInstance::default()
     }

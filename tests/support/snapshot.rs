@@ -18,8 +18,8 @@ use vrrpd::ctl::{
     Page, PriorityPart, Process, Script, ScriptState, Snapshot, Totals, Transition,
 };
 use vrrpd::types::{
-    Centis, Cidr, ConfigStatus, DaemonCounters, IfName, Instant, KernelCounters, Lateness, Mac,
-    MasterInfo, Outlook, Priority, VrrpCounters, VrrpState,
+    Centis, Cidr, ConfigStatus, DaemonCounters, ErrorCounters, IfName, Instant, KernelCounters,
+    Lateness, Mac, MasterInfo, Outlook, Priority, Rare, VrrpCounters, VrrpState,
 };
 
 use crate::host::FakeHost;
@@ -88,23 +88,25 @@ fn counters(base: u64) -> VrrpCounters {
         advert_sent: base + 1,
         become_master: base + 2,
         release_master: base + 3,
-        packet_len_err: base + 4,
-        advert_interval_err: base + 5,
-        ip_ttl_err: base + 6,
-        invalid_type_rcvd: base + 7,
-        addr_list_err: base + 8,
-        invalid_authtype: base + 9,
-        authtype_mismatch: base + 10,
-        auth_failure: base + 11,
         pri_zero_rcvd: base + 12,
         pri_zero_sent: base + 13,
-        other_rejected: base + 14,
-        auth_ext_missing: base + 20,
-        auth_ext_malformed: base + 21,
-        auth_ext_unknown_key: base + 22,
-        auth_ext_failure: base + 23,
-        auth_ext_stale: base + 24,
-        auth_ext_replay: base + 25,
+        errors: Rare::new(ErrorCounters {
+            packet_len_err: base + 4,
+            advert_interval_err: base + 5,
+            ip_ttl_err: base + 6,
+            invalid_type_rcvd: base + 7,
+            addr_list_err: base + 8,
+            invalid_authtype: base + 9,
+            authtype_mismatch: base + 10,
+            auth_failure: base + 11,
+            other_rejected: base + 14,
+            auth_ext_missing: base + 20,
+            auth_ext_malformed: base + 21,
+            auth_ext_unknown_key: base + 22,
+            auth_ext_failure: base + 23,
+            auth_ext_stale: base + 24,
+            auth_ext_replay: base + 25,
+        }),
     }
 }
 

@@ -27,7 +27,8 @@ impl Lowering<'_> {
         while let Some(word) = words.next() {
             self.address_option(&mut address, word, &mut words);
         }
-        let invalid = cidr.addr.is_unspecified() || (cidr.addr.is_multicast() && !address.autojoin);
+        let invalid =
+            cidr.addr.is_unspecified() || (cidr.addr.is_multicast() && !address.options.autojoin);
         if invalid {
             let message = format!("{} is not a unicast address; line ignored", cidr.addr);
             self.diags
@@ -53,24 +54,25 @@ impl Lowering<'_> {
             }
             "brd" => {
                 let value = rest.next();
-                address.broadcast = value.and_then(|word| broadcast(address.cidr, &word.text));
-                if value.is_some() && address.broadcast.is_none() {
+                address.options.broadcast =
+                    value.and_then(|word| broadcast(address.cidr, &word.text));
+                if value.is_some() && address.options.broadcast.is_none() {
                     let net = address.cidr;
                     let message = format!("network {net} has no broadcast address; `brd` ignored");
                     self.warn(option.span, message);
                 }
             }
             "scope" => {
-                address.scope = rest
+                address.options.scope = rest
                     .next()
                     .and_then(|word| value::scope(&word.text))
                     .unwrap_or(0);
             }
-            "label" => address.label = rest.next().and_then(|word| IfName::new(&word.text)),
+            "label" => address.options.label = rest.next().and_then(|word| IfName::new(&word.text)),
             "peer" => {
                 let peer = rest.next().and_then(|word| value::cidr(&word.text));
-                address.peer = peer.filter(|peer| peer.family() == address.cidr.family());
-                if address.peer.is_none() {
+                address.options.peer = peer.filter(|peer| peer.family() == address.cidr.family());
+                if address.options.peer.is_none() {
                     let message = format!(
                         "`peer` is not of the address family of {}; ignored",
                         address.cidr
@@ -81,14 +83,14 @@ impl Lowering<'_> {
             "preferred_lft" => {
                 address.preferred_lft = rest.next().and_then(|word| word.text.parse().ok());
             }
-            "-nodad" => address.nodad = true,
-            "home" => address.home = true,
-            "mngtmpaddr" => address.mngtmpaddr = true,
-            "noprefixroute" => address.noprefixroute = true,
-            "autojoin" => address.autojoin = true,
-            "no_track" => address.no_track = true,
+            "-nodad" => address.options.nodad = true,
+            "home" => address.options.home = true,
+            "mngtmpaddr" => address.options.mngtmpaddr = true,
+            "noprefixroute" => address.options.noprefixroute = true,
+            "autojoin" => address.options.autojoin = true,
+            "no_track" => address.options.no_track = true,
             "track_group" => {
-                address.track_group = rest.next().and_then(|word| self.track_group(word));
+                address.options.track_group = rest.next().and_then(|word| self.track_group(word));
             }
             _ => {}
         }
@@ -96,11 +98,13 @@ impl Lowering<'_> {
 
     /// Only IPv4 addresses have labels, and tools expect the interface name at the start.
     fn check_label(&mut self, address: &mut Address, item: &Node) {
-        let Some(label) = &address.label else { return };
+        let Some(label) = &address.options.label else {
+            return;
+        };
         let span = item.args.iter().find(|word| &*word.text == "label");
         let span = span.map_or(item.keyword.span, |word| word.span);
         if address.cidr.family() == Family::V6 {
-            address.label = None;
+            address.options.label = None;
             self.warn(span, "IPv6 addresses have no label; `label` ignored");
         } else if !label.as_str().starts_with(address.dev.as_str()) {
             let message = format!(

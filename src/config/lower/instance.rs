@@ -128,7 +128,7 @@ impl Lowering<'_> {
             transport,
             down_timer_adverts,
             timer_expired_backup: self.timer_expired(block, election.nopreempt),
-            garp,
+            garp: garp.into(),
             vips: addresses.vips,
             excluded_vips: addresses.excluded,
             routes,
@@ -137,7 +137,7 @@ impl Lowering<'_> {
             vmacs: vmacs.list,
             vip_lease: self.lease(block, advert_int, down_timer_adverts),
             tracks: self.tracks(block, &interface, owner),
-            notify: self.notify(fields),
+            notify: self.notify(fields).into(),
             interface,
             ..self.booleans(block, owner)
         })
@@ -330,6 +330,7 @@ impl Lowering<'_> {
             }
         }
         let excluded = list.addresses.split_off(advertised);
+        list.addresses.shrink_to_fit();
         Addresses {
             vips: list.addresses,
             excluded,

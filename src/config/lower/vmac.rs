@@ -7,10 +7,10 @@ use super::Lowering;
 use super::fields::Fields;
 use super::names::NameKind;
 use crate::config::diag::{Severity, Span};
-use crate::config::model::{Address, NextHop, Route, Vmac, VmacRole};
+use crate::config::model::{Address, AddressOptions, NextHop, Route, Vmac, VmacRole};
 use crate::config::schema::value;
 use crate::config::tree::{Node, Word};
-use crate::types::{Family, IfName, Mac, VirtualLink, Vrid};
+use crate::types::{Family, IfName, Mac, Rare, VirtualLink, Vrid};
 
 /// The arguments of `use_vmac` or `use_ipvlan`.
 #[derive(Default)]
@@ -160,7 +160,10 @@ impl Lowering<'_> {
             Some(cidr) => self.ipvlan_addresses.push(Address {
                 cidr,
                 dev: name.clone(),
-                no_track: true,
+                options: Rare::new(AddressOptions {
+                    no_track: true,
+                    ..AddressOptions::default()
+                }),
                 ..Address::default()
             }),
             None => {
@@ -313,7 +316,7 @@ pub(super) fn link_local_route(vmac: &Vmac, addresses: &[Address]) -> Option<Rou
     let has_route = |one: &Address| {
         one.dev == vmac.name
             && one.cidr.prefix <= dst.prefix
-            && !one.noprefixroute
+            && !one.options.noprefixroute
             && dst.contains(one.cidr.addr)
     };
     if vmac.family == Family::V4 || addresses.iter().any(has_route) {

@@ -10,16 +10,19 @@ use super::lvs::{
     Check, CheckKind, Http, HttpProtocol, RealServer, SorryServer, Target, Udp, Url, VirtualServer,
 };
 use super::{
-    Address, Auth, BlockingScript, Command, Garp, NextHop, Nft, Notify, ParamMatch,
+    Address, AddressOptions, Auth, BlockingScript, Command, Garp, NextHop, Nft, ParamMatch,
     ProcessSettings, Route, Rule, Script, SmtpSettings, TrackProcess, Transport, VrrpInstance,
 };
 use crate::types::ipvs::Forward;
-use crate::types::{Centis, Cidr, Family, IfName, Priority, RouteInsert, Version, Vrid};
+use crate::types::{
+    Centis, Cidr, Family, IfName, Priority, Rare, RouteInsert, Usual, Version, Vrid,
+};
 
 /// 0.0.0.0, where a configuration must name an address.
 const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 const NONE: Duration = Duration::ZERO;
 const SECOND: Duration = Duration::from_secs(1);
+const FIVE_SECONDS: Duration = Duration::from_secs(5);
 
 impl Default for VrrpInstance {
     fn default() -> Self {
@@ -47,7 +50,7 @@ impl Default for VrrpInstance {
             owner_ignore_adverts: false,
             down_timer_adverts: 3,
             timer_expired_backup: None,
-            garp: Garp::default(),
+            garp: Rare::default(),
             vips: Vec::new(),
             excluded_vips: Vec::new(),
             routes: Vec::new(),
@@ -57,7 +60,7 @@ impl Default for VrrpInstance {
             vip_lease: None,
             sync_group: None,
             tracks: Vec::new(),
-            notify: Notify::default(),
+            notify: Rare::default(),
             track_primary: true,
             promote_secondaries: false,
             unicast_fault_no_peer: false,
@@ -73,23 +76,25 @@ impl Default for Transport {
     }
 }
 
-impl Default for Garp {
+impl Usual for Garp {
     /// Unless configured, `garp_lower_prio_*` follow `garp_master_*`.
+    const USUAL: &'static Self = &Garp {
+        repeat: 5,
+        delay: FIVE_SECONDS,
+        refresh: NONE,
+        refresh_repeat: 1,
+        lower_prio_repeat: 5,
+        lower_prio_delay: FIVE_SECONDS,
+        interval: NONE,
+        gna_interval: NONE,
+        extra: NONE,
+        extra_all: false,
+    };
+}
+
+impl Default for Garp {
     fn default() -> Self {
-        let repeat = 5;
-        let delay = Duration::from_secs(5);
-        Garp {
-            repeat,
-            delay,
-            refresh: NONE,
-            refresh_repeat: 1,
-            lower_prio_repeat: repeat,
-            lower_prio_delay: delay,
-            interval: NONE,
-            gna_interval: NONE,
-            extra: NONE,
-            extra_all: false,
-        }
+        *Garp::USUAL
     }
 }
 
@@ -98,19 +103,31 @@ impl Default for Address {
         Address {
             cidr: Cidr::host(ANY),
             dev: IfName::default(),
-            broadcast: None,
-            scope: 0,
-            label: None,
-            peer: None,
             preferred_lft: None,
-            nodad: false,
-            home: false,
-            mngtmpaddr: false,
-            noprefixroute: false,
-            autojoin: false,
-            no_track: false,
-            track_group: None,
+            options: Rare::default(),
         }
+    }
+}
+
+impl Usual for AddressOptions {
+    const USUAL: &'static Self = &AddressOptions {
+        broadcast: None,
+        scope: 0,
+        label: None,
+        peer: None,
+        nodad: false,
+        home: false,
+        mngtmpaddr: false,
+        noprefixroute: false,
+        autojoin: false,
+        no_track: false,
+        track_group: None,
+    };
+}
+
+impl Default for AddressOptions {
+    fn default() -> Self {
+        Self::USUAL.clone()
     }
 }
 

@@ -1,11 +1,13 @@
 //! `vrrp_instance`.
 
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use super::{Auth, Notify, Route, Rule, Track};
-use crate::types::GroupId;
-use crate::types::{Centis, Cidr, Family, IfName, Mac, Priority, Version, VirtualLink, Vrid};
+use crate::types::{
+    Centis, Cidr, Family, GroupId, IfName, Mac, Priority, Rare, Version, VirtualLink, Vrid,
+};
 
 /// `vrrp_instance NAME { … }`. [`Default`] gives keepalived's values.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -58,7 +60,7 @@ pub struct VrrpInstance {
     /// master that is so late that one of them may have taken over becomes BACKUP.
     pub timer_expired_backup: Option<Priority>,
     /// The `garp_*` keywords.
-    pub garp: Garp,
+    pub garp: Rare<Garp>,
     /// `virtual_ipaddress`: advertised.
     pub vips: Vec<Address>,
     /// `virtual_ipaddress_excluded`: installed but not advertised.
@@ -80,7 +82,7 @@ pub struct VrrpInstance {
     /// Tracked objects, those of its sync group included, its own interface excluded.
     pub tracks: Vec<Track>,
     /// The `notify*` and `smtp_alert` keywords.
-    pub notify: Notify,
+    pub notify: Rare<Notify>,
     /// Whether the instance's own interface is tracked: false with `dont_track_primary`.
     pub track_primary: bool,
     /// `promote_secondaries`.
@@ -200,12 +202,21 @@ pub struct Garp {
 }
 
 /// A line of `virtual_ipaddress`, `virtual_ipaddress_excluded` or `static_ipaddress`.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     /// Address and prefix length; 32 or 128 where none is written.
     pub cidr: Cidr,
     /// `dev`, else the instance's interface or `default_interface`.
     pub dev: IfName,
+    /// `preferred_lft` in seconds; `None`: forever. 0 for an IPv6 /128 unless configured.
+    pub preferred_lft: Option<u32>,
+    /// What few addresses have.
+    pub options: Rare<AddressOptions>,
+}
+
+/// The other options of an address line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AddressOptions {
     /// `brd`; `+` and `-` are replaced by the address they stand for.
     pub broadcast: Option<Ipv4Addr>,
     /// `scope`, `RT_SCOPE_*`: 0 global, 200 site, 253 link, 254 host, 255 nowhere.
@@ -214,8 +225,6 @@ pub struct Address {
     pub label: Option<IfName>,
     /// `peer`.
     pub peer: Option<Cidr>,
-    /// `preferred_lft` in seconds; `None`: forever. 0 for an IPv6 /128 unless configured.
-    pub preferred_lft: Option<u32>,
     /// `-nodad`.
     pub nodad: bool,
     /// `home`.
@@ -230,6 +239,29 @@ pub struct Address {
     pub no_track: bool,
     /// `track_group` of a static address: index in [`super::Config::track_groups`].
     pub track_group: Option<usize>,
+}
+
+impl fmt::Debug for Address {
+    /// One list of fields: that some are kept apart is not a property of the configuration.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let options = &*self.options;
+        f.debug_struct("Address")
+            .field("cidr", &self.cidr)
+            .field("dev", &self.dev)
+            .field("broadcast", &options.broadcast)
+            .field("scope", &options.scope)
+            .field("label", &options.label)
+            .field("peer", &options.peer)
+            .field("preferred_lft", &self.preferred_lft)
+            .field("nodad", &options.nodad)
+            .field("home", &options.home)
+            .field("mngtmpaddr", &options.mngtmpaddr)
+            .field("noprefixroute", &options.noprefixroute)
+            .field("autojoin", &options.autojoin)
+            .field("no_track", &options.no_track)
+            .field("track_group", &options.track_group)
+            .finish()
+    }
 }
 
 /// A virtual interface: `use_vmac`, `use_ipvlan`, `use_vmac_addr`, and `use_vmac` of an address.

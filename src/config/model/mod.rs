@@ -26,7 +26,7 @@ use crate::types::InstanceId;
 pub use auth::{Auth, Hmac, HmacKey, HmacMode, Password, Secret};
 pub use command::{Command, User};
 pub use group::SyncGroup;
-pub use instance::{Address, Garp, Peer, Transport, Vmac, VmacRole, VrrpInstance};
+pub use instance::{Address, AddressOptions, Garp, Peer, Transport, Vmac, VmacRole, VrrpInstance};
 pub use lvs::Lvs;
 pub use notify::{Fifo, Notify, SmtpSettings};
 pub use process::{BlockingScript, ControlSocket, DumpSettings, Nft, ProcessSettings};

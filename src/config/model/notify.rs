@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::{Command, User};
+use crate::types::Usual;
 
 /// The `notify*` and `smtp_alert` keywords of an instance or sync group.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -28,6 +29,21 @@ pub struct Notify {
     pub priority_changes: bool,
     /// `smtp_alert`.
     pub smtp_alert: bool,
+}
+
+impl Usual for Notify {
+    const USUAL: &'static Self = &Notify {
+        master: None,
+        backup: None,
+        fault: None,
+        stop: None,
+        deleted: None,
+        report_deleted: false,
+        any: None,
+        master_rx_lower_pri: None,
+        priority_changes: false,
+        smtp_alert: false,
+    };
 }
 
 /// `notify_fifo`, `vrrp_notify_fifo` or `lvs_notify_fifo`, with its script.

@@ -33,7 +33,7 @@ impl Config {
         for script in &self.scripts {
             one("vrrp_script", &script.name, Some(&script.command));
         }
-        let instances = self.instances.iter().map(|one| (&one.name, &one.notify));
+        let instances = self.instances.iter().map(|one| (&one.name, &*one.notify));
         let groups = self.sync_groups.iter().map(|one| (&one.name, &one.notify));
         for (name, notify) in instances.chain(groups) {
             for (keyword, command) in notify.commands() {

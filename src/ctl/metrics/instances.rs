@@ -144,20 +144,20 @@ pub(super) fn objects(instance: &Instance<'_>, _: &Snapshot<'_>, lines: &mut Lin
 pub(super) fn rejected(instance: &Instance<'_>, _: &Snapshot<'_>, lines: &mut Lines<'_>) {
     let counters = &instance.counters;
     for (reason, count) in [
-        ("length", counters.packet_len_err),
-        ("interval", counters.advert_interval_err),
-        ("ttl", counters.ip_ttl_err),
-        ("packet_type", counters.invalid_type_rcvd),
-        ("unknown_auth_type", counters.invalid_authtype),
-        ("auth_type", counters.authtype_mismatch),
-        ("auth", counters.auth_failure),
-        ("hmac_missing", counters.auth_ext_missing),
-        ("hmac_malformed", counters.auth_ext_malformed),
-        ("hmac_unknown_key", counters.auth_ext_unknown_key),
-        ("hmac", counters.auth_ext_failure),
-        ("hmac_stale", counters.auth_ext_stale),
-        ("hmac_replay", counters.auth_ext_replay),
-        ("other", counters.other_rejected),
+        ("length", counters.errors.packet_len_err),
+        ("interval", counters.errors.advert_interval_err),
+        ("ttl", counters.errors.ip_ttl_err),
+        ("packet_type", counters.errors.invalid_type_rcvd),
+        ("unknown_auth_type", counters.errors.invalid_authtype),
+        ("auth_type", counters.errors.authtype_mismatch),
+        ("auth", counters.errors.auth_failure),
+        ("hmac_missing", counters.errors.auth_ext_missing),
+        ("hmac_malformed", counters.errors.auth_ext_malformed),
+        ("hmac_unknown_key", counters.errors.auth_ext_unknown_key),
+        ("hmac", counters.errors.auth_ext_failure),
+        ("hmac_stale", counters.errors.auth_ext_stale),
+        ("hmac_replay", counters.errors.auth_ext_replay),
+        ("other", counters.errors.other_rejected),
     ] {
         lines.of(instance, &[("reason", &reason)], &count);
     }

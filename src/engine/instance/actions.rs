@@ -23,6 +23,9 @@ enum Phase {
     LogsAndNotifications,
 }
 
+/// Pending actions for which memory is kept, so that few need no allocation.
+pub(crate) const PENDING_KEPT: usize = 64;
+
 /// An action that is not carried out yet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PendingAction {
@@ -115,6 +118,10 @@ impl Engine {
             self.apply(cx, *action);
             false
         });
+        if pending.is_empty() {
+            // It is large after many instances have changed together.
+            pending.shrink_to(PENDING_KEPT);
+        }
         self.shared.pending_actions = pending;
         // After their members.
         if !over {
@@ -249,7 +256,9 @@ impl Router {
     /// Sets addresses, routes and rules.
     fn install(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
         self.addresses.install(cx.now);
-        self.routes.install();
+        if let Some(routes) = self.routes.get_mut() {
+            routes.install();
+        }
         shared.kernel_work = true;
     }
 
@@ -261,7 +270,9 @@ impl Router {
         if shared.stopping {
             return self.withdraw_now(cx, shared);
         }
-        self.routes.withdraw();
+        if let Some(routes) = self.routes.get_mut() {
+            routes.withdraw();
+        }
         self.addresses.withdraw(cx.now);
         if !self.is_busy() {
             self.schedule_vmacs_down(cx, shared);
@@ -271,7 +282,9 @@ impl Router {
 
     /// Removes addresses, routes and rules at once.
     pub(crate) fn withdraw_now(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
-        self.routes.withdraw_now(cx, &shared.interfaces);
+        if let Some(routes) = self.routes.get_mut() {
+            routes.withdraw_now(cx, &shared.interfaces);
+        }
         self.addresses
             .withdraw_now(cx, &shared.interfaces, &mut shared.state_records);
         self.schedule_vmacs_down(cx, shared);
@@ -295,8 +308,11 @@ impl Router {
 
     /// Sets the routes and rules of a master again that are missing in the kernel.
     pub(crate) fn repair_routes(&mut self, cx: &Cx<'_>, shared: &mut Shared) {
-        if cx.is_due(self.routes.next_deadline()) || self.routes.needs_recheck() {
-            self.routes.reconcile(cx.now);
+        let Some(routes) = self.routes.get_mut() else {
+            return;
+        };
+        if cx.is_due(routes.next_deadline()) || routes.needs_recheck() {
+            routes.reconcile(cx.now);
             shared.kernel_work |= self.is_busy();
         }
     }

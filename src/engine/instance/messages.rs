@@ -252,10 +252,10 @@ fn explain_lost(router: &Router) -> String {
         let name = &vmac.conf.name;
         (&vmac.repairs, Some(format!("VMAC interface {name}")))
     } else if addresses.is_held() {
-        let address = router.addresses.get(addresses.contested);
+        let address = router.addresses.get(addresses.contested());
         (addresses, address.map(|address| address.cidr.to_string()))
     } else {
-        (routes, router.routes.text(routes.contested))
+        (routes, router.routes.text(routes.contested()))
     };
     let (what, lost) = (what.unwrap_or_default(), limit.lost());
     format!(
@@ -360,7 +360,7 @@ pub(crate) fn notice_text(router: &Router, notice: Notice) -> String {
         Notice::AddressesDiffer { from } => format!(
             "{from} advertises other addresses than ours ({}); accepted, but check \
              virtual_ipaddress on both routers",
-            list(&router.vips)
+            list(router.vips())
         ),
         Notice::IntervalAdopted { from, theirs } => format!(
             "master {from} advertises every {theirs}, ours is {}: using the master's",

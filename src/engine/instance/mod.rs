@@ -12,3 +12,16 @@ pub mod rx;
 pub mod state_record;
 pub(crate) mod state_text;
 pub(crate) mod tx;
+
+#[cfg(test)]
+mod tests {
+    use super::router::Router;
+    use crate::config::model::VrrpInstance;
+
+    /// 255 instances must not take more memory than keepalived's.
+    #[test]
+    fn an_instance_is_small() {
+        let sizes = [size_of::<Router>(), size_of::<VrrpInstance>()];
+        assert!(sizes[0] <= 1248 && sizes[1] <= 336, "{sizes:?}");
+    }
+}

@@ -322,11 +322,17 @@ impl Router {
         };
         // A reload before it resumes must be able to remove what is no longer configured.
         self.adopt_addresses(now, shared);
-        self.routes.adopt();
+        self.adopt_routes();
         self.reported_priority = record.priority;
         self.machine.continue_sequence_after(record.number);
         let priority = Event::Priority(record.priority);
         self.machine.handle(now, priority, &mut Actions::new());
+    }
+
+    fn adopt_routes(&mut self) {
+        if let Some(routes) = self.routes.get_mut() {
+            routes.adopt();
+        }
     }
 
     fn report_resuming(&self, cx: &Cx<'_>, listening: Duration) {
@@ -374,7 +380,7 @@ impl Router {
         if was_resuming {
             self.report_not_resumed(cx, "another router is master, or a requirement is not met");
             self.withdraw_leftover_addresses(cx, shared);
-            self.routes.adopt();
+            self.adopt_routes();
             self.withdraw(cx, shared);
         }
     }

@@ -19,7 +19,7 @@ use crate::engine::shared::Shared;
 use crate::engine::system::Listener;
 use crate::log;
 use crate::types::{
-    Cidr, Family, IfIndex, IfName, InstanceId, Instant, Mac, MasterInfo, Priority, VrrpState,
+    Cidr, Family, IfIndex, IfName, InstanceId, Instant, Mac, MasterInfo, Priority, Rare, VrrpState,
 };
 use crate::vrrp::{self, Action, Instance, Reason, garp, priority};
 use crate::wire::vrrp::ChecksumForm;
@@ -105,7 +105,7 @@ pub(crate) struct Router {
     pub(crate) machine: Instance,
     pub(crate) garp: garp::Schedule,
     /// `garp_extra_if`.
-    pub(crate) extra_garp: garp::Schedule,
+    pub(crate) extra_garp: Option<Box<garp::Schedule>>,
     /// Position in `addresses` of an announcement that waits for its interface until `garp_after`,
     /// or until the address is installed.
     pub(crate) garp_held: Option<usize>,
@@ -115,9 +115,7 @@ pub(crate) struct Router {
     /// A static address, route or rule it depends on is missing (`track_group`).
     pub(crate) static_missing: bool,
     /// `virtual_routes` and `virtual_rules`.
-    pub(crate) routes: RouteSet,
-    /// The advertised addresses.
-    pub(crate) vips: Vec<IpAddr>,
+    pub(crate) routes: Rare<RouteSet>,
     pub(crate) ifindex: Option<IfIndex>,
     /// When it may start; `None` once it has.
     pub(crate) start_at: Option<Instant>,
@@ -153,22 +151,20 @@ pub(crate) struct Router {
 
 impl Router {
     pub(crate) fn new(mut conf: VrrpInstance, position: Position) -> Self {
-        let vips = advertised(&conf);
         let routes = core::mem::take(&mut conf.routes);
         let rules = core::mem::take(&mut conf.rules);
         let mut set = AddressSet::new(addresses(&conf), kind(&conf));
         set.set_lease(conf.vip_lease);
         Router {
             id: position.id,
-            machine: Instance::new(params(&conf, &vips, stagger(&conf, position))),
+            machine: Instance::new(params(&conf, stagger(&conf, position))),
             garp: garp::Schedule::new(garp_params(&conf), set.len()),
-            extra_garp: garp::Schedule::new(extra_garp_params(&conf), set.len()),
+            extra_garp: extra_garp(extra_garp_params(&conf), set.len()),
             garp_held: None,
             garp_after: Instant::ZERO,
             addresses: set,
             static_missing: false,
-            routes: RouteSet::new(routes, rules),
-            vips,
+            routes: RouteSet::rare(routes, rules, false),
             ifindex: None,
             start_at: None,
             resume: ResumeState::default(),
@@ -193,6 +189,11 @@ impl Router {
             replaced: None,
             conf,
         }
+    }
+
+    /// The advertised addresses.
+    pub(crate) fn vips(&self) -> &[IpAddr] {
+        &self.machine.params().addresses
     }
 
     /// What events are about.
@@ -239,18 +240,23 @@ impl Router {
         self.id = position.id;
         let routes = core::mem::take(&mut conf.routes);
         let rules = core::mem::take(&mut conf.rules);
-        self.routes.replace(cx, routes, rules, kernel.links);
+        match self.routes.get_mut() {
+            Some(set) => set.replace(cx, routes, rules, kernel.links),
+            None => self.routes = RouteSet::rare(routes, rules, self.addresses.wanted),
+        }
         self.addresses
             .replace(cx, addresses(&conf), kind(&conf), kernel, configured);
         self.addresses.set_lease(conf.vip_lease);
-        self.vips = advertised(&conf);
         self.garp
             .reconfigure(garp_params(&conf), self.addresses.len());
-        self.extra_garp
-            .reconfigure(extra_garp_params(&conf), self.addresses.len());
+        let count = self.addresses.len();
+        match (&mut self.extra_garp, extra_garp_params(&conf)) {
+            (Some(schedule), Some(params)) => schedule.reconfigure(params, count),
+            (schedule, params) => *schedule = extra_garp(params, count),
+        }
         self.garp_held = None;
         self.conf = conf;
-        params(&self.conf, &self.vips, stagger(&self.conf, position))
+        params(&self.conf, stagger(&self.conf, position))
     }
 
     /// The instance is no longer configured: removes its addresses as [`AddressSet::replace`] does.
@@ -294,7 +300,9 @@ impl Router {
         let all = [
             self.machine.next_deadline(),
             announcement,
-            self.extra_garp.next_deadline(),
+            self.extra_garp
+                .as_deref()
+                .and_then(garp::Schedule::next_deadline),
             self.addresses.next_deadline(),
             self.addresses.renewal(),
             self.routes.next_deadline(),
@@ -393,7 +401,8 @@ impl Router {
     /// Ends the hold of a lost fight about addresses or routes, if it is due. Returns whether it
     /// was.
     pub(crate) fn end_hold(&mut self, now: Instant) -> bool {
-        self.addresses.repairs.end_hold(now) | self.routes.repairs.end_hold(now)
+        let routes = self.routes.get_mut();
+        self.addresses.repairs.end_hold(now) | routes.is_some_and(|set| set.repairs.end_hold(now))
     }
 
     /// Whether interfaces, tracked objects, peers and the source address are as they must be.
@@ -465,7 +474,7 @@ impl Router {
             Tracked::Interface(name) => Some((name, track.reverse)),
             Tracked::Script(_) | Tracked::File(_) | Tracked::Process(_) => None,
         });
-        let of_addresses = self.addresses.iter().filter(|one| !one.no_track);
+        let of_addresses = self.addresses.iter().filter(|one| !one.options.no_track);
         let of_objects = of_addresses
             .map(|address| &address.dev)
             .chain(self.routes.tracked())
@@ -487,10 +496,6 @@ impl Router {
         let parts = parts.map(|track| shared.tracking.summand(track, &shared.interfaces));
         priority::effective(self.conf.priority, parts)
     }
-}
-
-fn advertised(conf: &VrrpInstance) -> Vec<IpAddr> {
-    conf.vips.iter().map(|address| address.cidr.addr).collect()
 }
 
 fn addresses(conf: &VrrpInstance) -> impl Iterator<Item = Address> {
@@ -527,7 +532,7 @@ fn stagger(conf: &VrrpInstance, position: Position) -> Duration {
     interval.saturating_mul(step) / steps
 }
 
-fn params(conf: &VrrpInstance, vips: &[IpAddr], stagger: Duration) -> vrrp::Params {
+fn params(conf: &VrrpInstance, stagger: Duration) -> vrrp::Params {
     let (check_source, peers) = match &conf.transport {
         Transport::Multicast { .. } => (false, Vec::new()),
         Transport::Unicast {
@@ -558,7 +563,7 @@ fn params(conf: &VrrpInstance, vips: &[IpAddr], stagger: Duration) -> vrrp::Para
         skip_check_adv_addr: conf.skip_check_adv_addr,
         timer_expired_backup: conf.timer_expired_backup,
         in_sync_group: conf.sync_group.is_some(),
-        addresses: vips.to_vec(),
+        addresses: conf.vips.iter().map(|address| address.cidr.addr).collect(),
     }
 }
 
@@ -570,9 +575,6 @@ fn peer(peer: &model::Peer) -> vrrp::Peer {
     }
 }
 
-/// Time between two rounds of announcements.
-const ROUND_GAP: Duration = Duration::from_millis(20);
-
 fn garp_params(conf: &VrrpInstance) -> garp::Params {
     let garp = &conf.garp;
     garp::Params {
@@ -582,18 +584,23 @@ fn garp_params(conf: &VrrpInstance) -> garp::Params {
         refresh_repeat: garp.refresh_repeat,
         lower_prio_repeat: garp.lower_prio_repeat,
         lower_prio_delay: garp.lower_prio_delay,
-        round_gap: ROUND_GAP,
+        round_gap: garp::Params::ROUND_GAP,
     }
 }
 
-/// Nothing but the refresh.
-fn extra_garp_params(conf: &VrrpInstance) -> garp::Params {
-    garp::Params {
+fn extra_garp(params: Option<garp::Params>, count: usize) -> Option<Box<garp::Schedule>> {
+    params.map(|params| Box::new(garp::Schedule::new(params, count)))
+}
+
+/// Nothing but the refresh, of few instances.
+fn extra_garp_params(conf: &VrrpInstance) -> Option<garp::Params> {
+    let params = garp::Params {
         repeat: 0,
         delay: Duration::ZERO,
         refresh: conf.garp.extra,
         refresh_repeat: 1,
         lower_prio_repeat: 0,
         ..garp_params(conf)
-    }
+    };
+    Some(params).filter(|params| !params.refresh.is_zero())
 }

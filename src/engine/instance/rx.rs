@@ -158,9 +158,10 @@ impl Engine {
         {
             let counters = router.machine.counters_mut();
             if let ParseError::VrrpLength { .. } = error {
-                counters.packet_len_err = counters.packet_len_err.saturating_add(1);
+                counters.errors.packet_len_err = counters.errors.packet_len_err.saturating_add(1);
             } else if let ParseError::VrrpType(_) = error {
-                counters.invalid_type_rcvd = counters.invalid_type_rcvd.saturating_add(1);
+                counters.errors.invalid_type_rcvd =
+                    counters.errors.invalid_type_rcvd.saturating_add(1);
             }
         }
         let Some(socket) = self.sockets.iter_mut().find(|socket| socket.on == on) else {

@@ -163,8 +163,10 @@ impl Router {
     /// Starts a burst of announcements and sends those that are due.
     pub(crate) fn start_announcing(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, burst: Burst) {
         self.garp.start(cx.now, burst);
-        if burst != Burst::LowerPrio {
-            self.extra_garp.start(cx.now, Burst::Resumed);
+        if let Some(extra) = &mut self.extra_garp
+            && burst != Burst::LowerPrio
+        {
+            extra.start(cx.now, Burst::Resumed);
         }
         self.announce_in_slice(cx, shared);
     }
@@ -181,7 +183,9 @@ impl Router {
 
     pub(crate) fn stop_announcing(&mut self) {
         self.garp.stop();
-        self.extra_garp.stop();
+        if let Some(extra) = &mut self.extra_garp {
+            extra.stop();
+        }
         self.garp_held = None;
     }
 
@@ -194,7 +198,7 @@ impl Router {
         let conf = &self.conf;
         let own = conf.vmac().map_or(&conf.interface, |vmac| &vmac.name);
         loop {
-            let nth = self.extra_garp.next(now)?;
+            let nth = self.extra_garp.as_mut()?.next(now)?;
             let dev = self.addresses.get(nth).map(|address| &address.dev);
             let is_virtual = |dev: &IfName| conf.vmacs.iter().any(|vmac| vmac.name == *dev);
             let is_extra = |dev: &IfName| {
@@ -317,7 +321,7 @@ fn build(
         priority,
         interval: conf.advert_int,
         auth: auth::wire_auth(&conf.auth),
-        addresses: &router.vips,
+        addresses: router.vips(),
     };
     let net = PseudoHeader {
         src: route.src,

@@ -74,7 +74,7 @@ impl AddressSet {
             batch: Batch::new(1),
             outcome: Outcome::default(),
         };
-        self.pass = (!self.slots.is_empty()).then(pass);
+        self.pass = (!self.slots.is_empty()).then(pass).map(Box::new);
     }
 
     /// Starts a pass, after the one in progress.

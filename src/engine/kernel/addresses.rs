@@ -6,7 +6,6 @@
 //! thousands, so this is done in steps: see [`crate::engine::kernel::address_pass`].
 
 use core::net::IpAddr;
-use core::time::Duration;
 
 use crate::config::model::Address;
 use crate::engine::cx::Cx;
@@ -26,14 +25,17 @@ use crate::types::{Cidr, Family, IfIndex, IfName, Instant, sorted};
 
 /// Requests per `sendmsg`: the receive buffer of the socket holds as many refusals.
 pub(super) const CHUNK: usize = 64;
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_LAST: Duration = Duration::from_secs(30);
+const RETRY_FIRST: u32 = 1_000;
+const RETRY_LAST: u32 = 30_000;
 
 /// An address as the kernel lists it: with a peer, the prefix length is the peer's.
 pub(crate) fn listed(address: &Address) -> Cidr {
     Cidr {
         addr: address.cidr.addr,
-        prefix: address.peer.map_or(address.cidr.prefix, |peer| peer.prefix),
+        prefix: address
+            .options
+            .peer
+            .map_or(address.cidr.prefix, |peer| peer.prefix),
     }
 }
 
@@ -140,14 +142,14 @@ impl Slot {
         now: Instant,
         lease: &Lease,
     ) -> DesiredAddr<'_> {
-        let address = &self.address;
+        let options = &self.address.options;
         DesiredAddr {
             index,
-            cidr: address.cidr,
-            peer: address.peer,
-            broadcast: address.broadcast,
-            scope: address.scope,
-            label: address.label.as_ref().map(|label| label.as_str()),
+            cidr: self.address.cidr,
+            peer: options.peer,
+            broadcast: options.broadcast,
+            scope: options.scope,
+            label: options.label.as_ref().map(|label| label.as_str()),
             preferred_lft: self.preferred(now, lease),
             valid_lft: lease.seconds,
             flags: self.flags(kind),
@@ -181,13 +183,14 @@ impl Slot {
         // VRRP has decided already who has a virtual address; duplicate address detection would
         // only delay the takeover by a second.
         let by_vrrp = kind != Kind::Static && address.cidr.family() == Family::V6;
-        let nodad = address.nodad || by_vrrp;
+        let options = &address.options;
+        let nodad = options.nodad || by_vrrp;
         [
             (nodad, AddrFlags::NODAD),
-            (address.home, AddrFlags::HOME),
-            (address.mngtmpaddr, AddrFlags::MNGTMPADDR),
-            (address.noprefixroute, AddrFlags::NOPREFIXROUTE),
-            (address.autojoin, AddrFlags::AUTOJOIN),
+            (options.home, AddrFlags::HOME),
+            (options.mngtmpaddr, AddrFlags::MNGTMPADDR),
+            (options.noprefixroute, AddrFlags::NOPREFIXROUTE),
+            (options.autojoin, AddrFlags::AUTOJOIN),
         ]
         .into_iter()
         .filter(|(wanted, _)| *wanted)
@@ -236,7 +239,7 @@ pub(crate) struct AddressSet {
     pub(super) backoff: Backoff,
     pub(crate) repairs: RepairLimit,
     /// The pass in progress.
-    pub(super) pass: Option<Pass>,
+    pub(super) pass: Option<Box<Pass>>,
     /// Addresses that are no longer configured and are still to be removed.
     pub(super) retired: Vec<Slot>,
 }
@@ -285,7 +288,7 @@ impl AddressSet {
 
     /// Whether an address with this `track_group` is missing, or its interface is down.
     pub(crate) fn lacks(&self, group: usize, links: &Interfaces) -> bool {
-        let tagged = |slot: &&Slot| slot.address.track_group == Some(group);
+        let tagged = |slot: &&Slot| slot.address.options.track_group == Some(group);
         let works = |slot: &Slot| {
             let installed = matches!(
                 slot.state,
@@ -296,7 +299,7 @@ impl AddressSet {
                     .by_name(&slot.address.dev)
                     .is_some_and(Interface::is_up)
         };
-        let contested = self.slots.get(self.repairs.contested);
+        let contested = self.slots.get(self.repairs.contested());
         let lost = contested.filter(|_| self.repairs.is_held());
         lost.iter().any(tagged) || self.slots.iter().filter(tagged).any(|slot| !works(slot))
     }
@@ -322,11 +325,12 @@ impl AddressSet {
                 .map(|slot| slot.state = AddressState::Absent)
                 .is_some();
         }
-        if self.repairs.notice(now) {
-            self.repairs.contested = nth;
-            if self.get(nth).is_some_and(|address| address.no_track) {
-                self.repairs.cancel_hold();
-            }
+        if self.repairs.notice(now, nth)
+            && self
+                .get(nth)
+                .is_some_and(|address| address.options.no_track)
+        {
+            self.repairs.cancel_hold();
         }
         true
     }

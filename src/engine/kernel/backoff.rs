@@ -7,54 +7,59 @@ use crate::types::Instant;
 /// The schedule of retries: the interval doubles with every failure up to a limit.
 #[derive(Debug)]
 pub(crate) struct Backoff {
-    first: Duration,
-    limit: Duration,
-    interval: Duration,
-    retry_at: Option<Instant>,
+    /// In milliseconds, as the next two.
+    first: u32,
+    limit: u32,
+    interval: u32,
+    /// `NEVER`: no retry is scheduled.
+    retry_at: Instant,
 }
 
 impl Backoff {
-    pub(crate) const fn new(first: Duration, limit: Duration) -> Self {
+    /// `first`, `limit`: the first and the longest interval in milliseconds.
+    pub(crate) const fn new(first: u32, limit: u32) -> Self {
         Backoff {
             first,
             limit,
             interval: first,
-            retry_at: None,
+            retry_at: Instant::NEVER,
         }
     }
 
     /// When to retry, if a retry is scheduled.
     pub(crate) fn retry_at(&self) -> Option<Instant> {
-        self.retry_at
+        Some(self.retry_at).filter(|at| *at != Instant::NEVER)
     }
 
     /// Schedules a retry after a failure, unless one is scheduled already: an attempt before its
     /// time does not lengthen the interval.
     pub(crate) fn fail(&mut self, now: Instant) {
-        if self.retry_at.is_none() {
-            self.retry_at = Some(now.after(self.interval));
+        if self.retry_at == Instant::NEVER {
+            self.retry_at = now.after(Duration::from_millis(self.interval.into()));
             self.interval = self.interval.saturating_mul(2).min(self.limit);
         }
     }
 
     /// Schedules a retry at a given time. The interval stays.
     pub(crate) fn schedule(&mut self, at: Instant) {
-        self.retry_at = Some(at);
+        self.retry_at = at;
     }
 
     /// Removes the retry from the schedule if it is due.
     pub(crate) fn take_due(&mut self, now: Instant) {
-        self.retry_at = self.retry_at.filter(|at| *at > now);
+        if self.retry_at <= now {
+            self.cancel();
+        }
     }
 
     /// Schedules no retry. The interval stays.
     pub(crate) fn cancel(&mut self) {
-        self.retry_at = None;
+        self.retry_at = Instant::NEVER;
     }
 
     /// Schedules no retry, and starts with the first interval again.
     pub(crate) fn reset(&mut self) {
-        self.retry_at = None;
+        self.retry_at = Instant::NEVER;
         self.interval = self.first;
     }
 }
@@ -66,7 +71,7 @@ mod tests {
     #[test]
     fn intervals_double_up_to_the_limit_and_start_again_after_a_reset() {
         let s = |seconds| Instant::ZERO.after(Duration::from_secs(seconds));
-        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(4));
+        let mut backoff = Backoff::new(1_000, 4_000);
         let fail_at = |backoff: &mut Backoff, now| {
             backoff.take_due(now);
             backoff.fail(now);

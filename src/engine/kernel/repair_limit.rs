@@ -4,7 +4,7 @@
 //! Each object, or set of objects that are repaired together, has a [`RepairLimit`]:
 //!
 //! ```text
-//! when it is found missing or different:  limit.notice(now)    true: give up for a while, see is_held
+//! when it is found missing or different:  limit.notice(now, n) true: give up for a while, see is_held
 //! before the repair:                      if limit.may_repair(now) { … }
 //! after it:                               let count = limit.repaired(now);
 //!                                         if is_logged(count) { log it, with the count }
@@ -19,26 +19,33 @@ use core::time::Duration;
 use crate::engine::kernel::backoff::Backoff;
 use crate::types::Instant;
 
-/// Delays between repairs in a row.
-const PAUSE_FIRST: Duration = Duration::from_millis(10);
-const PAUSE_LAST: Duration = Duration::from_secs(1);
+/// Delays between repairs in a row, in milliseconds.
+const PAUSE_FIRST: u32 = 10;
+const PAUSE_LAST: u32 = 1_000;
 /// An object that stays this long after a repair is repaired at once the next time.
 const STAYED: Duration = Duration::from_millis(100);
 /// Repairs in a row that must be undone before the fight is lost: about 1.3 seconds.
 const ATTEMPTS: u32 = 8;
 /// Time without a repair that ends a row.
 const QUIET: Duration = Duration::from_secs(10);
-/// Time until the next attempt after a lost fight.
-const HOLD_FIRST: Duration = Duration::from_secs(10);
-const HOLD_LAST: Duration = Duration::from_secs(320);
+/// Time until the next attempt after a lost fight, in milliseconds.
+const HOLD_FIRST: u32 = 10_000;
+const HOLD_LAST: u32 = 320_000;
 /// Time after which a lost fight no longer lengthens the next hold.
 const FORGET: Duration = Duration::from_secs(900);
 /// Repairs in a row that are announced to neighbors like a takeover.
 const ANNOUNCED: u32 = 4;
 
 /// When an object may be repaired that another program removes or changes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct RepairLimit {
+    /// Of the few objects that were ever removed or repaired.
+    row: Option<Box<Row>>,
+}
+
+/// Repairs in a row, and lost fights.
+#[derive(Debug)]
+struct Row {
     /// The next repair in a row.
     pause: Backoff,
     /// The next attempt after a lost fight.
@@ -53,12 +60,12 @@ pub(crate) struct RepairLimit {
     count: u32,
     last: Instant,
     /// Position of the object in its set, when the fight was lost.
-    pub(crate) contested: usize,
+    contested: usize,
 }
 
-impl Default for RepairLimit {
+impl Default for Row {
     fn default() -> Self {
-        RepairLimit {
+        Row {
             pause: Backoff::new(PAUSE_FIRST, PAUSE_LAST),
             hold: Backoff::new(HOLD_FIRST, HOLD_LAST),
             lost_at: Instant::ZERO,
@@ -73,9 +80,102 @@ impl Default for RepairLimit {
 }
 
 impl RepairLimit {
-    /// The object is missing or was changed, by another program. Returns whether the fight is now
-    /// lost.
-    pub(crate) fn notice(&mut self, now: Instant) -> bool {
+    pub(crate) const fn new() -> Self {
+        RepairLimit { row: None }
+    }
+
+    /// The object at position `nth` of its set is missing or was changed, by another program. Returns
+    /// whether the fight is now lost.
+    pub(crate) fn notice(&mut self, now: Instant, nth: usize) -> bool {
+        let row = self.row.get_or_insert_default();
+        let lost = row.notice(now);
+        if lost {
+            row.contested = nth;
+        }
+        lost
+    }
+
+    /// Whether a repair may be done now. If not, it is due at [`RepairLimit::next_deadline`].
+    pub(crate) fn may_repair(&mut self, now: Instant) -> bool {
+        self.row.as_mut().is_none_or(|row| row.may_repair(now))
+    }
+
+    /// The object was repaired. Returns the number of repairs in a row. One without a notice, after
+    /// an interface was down, delays no other.
+    pub(crate) fn repaired(&mut self, now: Instant) -> u32 {
+        self.row.get_or_insert_default().repaired(now)
+    }
+
+    /// Whether the next repair is logged.
+    pub(crate) fn is_next_logged(&self) -> bool {
+        let count = self.row.as_ref().map_or(0, |row| row.count);
+        is_logged(count.saturating_add(1))
+    }
+
+    /// The object is there, or no longer needed: no repair is due.
+    pub(crate) fn settle(&mut self) {
+        if let Some(row) = &mut self.row {
+            row.missing_since = None;
+        }
+    }
+
+    /// Whether a fight was lost, and the time until the next attempt is not over.
+    pub(crate) fn is_held(&self) -> bool {
+        self.hold_until().is_some()
+    }
+
+    /// When the next attempt after a lost fight is due.
+    pub(crate) fn hold_until(&self) -> Option<Instant> {
+        self.row.as_ref()?.hold.retry_at()
+    }
+
+    /// Ends the hold, before its time or when it is due: returns whether it was.
+    pub(crate) fn end_hold(&mut self, now: Instant) -> bool {
+        let held = self.is_held();
+        if let Some(row) = &mut self.row {
+            row.hold.take_due(now);
+        }
+        held && !self.is_held()
+    }
+
+    /// The lost fight is no reason to hand over.
+    pub(crate) fn cancel_hold(&mut self) {
+        if let Some(row) = &mut self.row {
+            row.hold.cancel();
+        }
+    }
+
+    /// When a repair or the end of a hold is due.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let row = self.row.as_ref()?;
+        let repair = row.pause.retry_at();
+        let repair = repair.filter(|_| row.missing_since.is_some());
+        let both = [repair, row.hold.retry_at()];
+        both.into_iter().flatten().min()
+    }
+
+    /// Position of the object in its set, when the fight was lost.
+    pub(crate) fn contested(&self) -> usize {
+        self.row.as_ref().map_or(0, |row| row.contested)
+    }
+
+    /// The fight that was lost, for the log: repairs, milliseconds, and seconds until the next
+    /// attempt.
+    pub(crate) fn lost(&self) -> Lost {
+        let Some(row) = &self.row else {
+            return Lost::default();
+        };
+        let next = row.hold.retry_at().unwrap_or(row.lost_at);
+        Lost {
+            repairs: row.count,
+            millis: row.lost_at.since(row.started).as_millis(),
+            hold: next.since(row.lost_at).as_secs(),
+        }
+    }
+}
+
+impl Row {
+    fn notice(&mut self, now: Instant) -> bool {
         if self.missing_since.is_some() {
             return false;
         }
@@ -85,7 +185,8 @@ impl RepairLimit {
         }
         self.missing_since = Some(now);
         let mostly_missing = self.missing.saturating_mul(2) > now.since(self.started);
-        if self.count < ATTEMPTS || !mostly_missing || self.is_held() {
+        let held = self.hold.retry_at().is_some();
+        if self.count < ATTEMPTS || !mostly_missing || held {
             return false;
         }
         if now.since(self.lost_at) >= FORGET {
@@ -96,8 +197,7 @@ impl RepairLimit {
         true
     }
 
-    /// Whether a repair may be done now. If not, it is due at [`RepairLimit::next_deadline`].
-    pub(crate) fn may_repair(&mut self, now: Instant) -> bool {
+    fn may_repair(&mut self, now: Instant) -> bool {
         self.pause.take_due(now);
         let wait = self.pause.retry_at().is_some();
         if wait {
@@ -106,9 +206,7 @@ impl RepairLimit {
         !wait
     }
 
-    /// The object was repaired. Returns the number of repairs in a row. One without a notice, after
-    /// an interface was down, delays no other.
-    pub(crate) fn repaired(&mut self, now: Instant) -> u32 {
+    fn repaired(&mut self, now: Instant) -> u32 {
         if let Some(since) = self.missing_since.take() {
             self.missing = self.missing.saturating_add(now.since(since));
             self.pause.take_due(now);
@@ -121,11 +219,6 @@ impl RepairLimit {
         self.count
     }
 
-    /// Whether the next repair is logged.
-    pub(crate) fn is_next_logged(&self) -> bool {
-        is_logged(self.count.saturating_add(1))
-    }
-
     /// Starts another row if the last one is over.
     fn continue_row(&mut self, now: Instant) {
         if self.count == 0 || now.since(self.last) >= QUIET {
@@ -134,56 +227,10 @@ impl RepairLimit {
             self.missing = Duration::ZERO;
         }
     }
-
-    /// The object is there, or no longer needed: no repair is due.
-    pub(crate) fn settle(&mut self) {
-        self.missing_since = None;
-    }
-
-    /// Whether a fight was lost, and the time until the next attempt is not over.
-    pub(crate) fn is_held(&self) -> bool {
-        self.hold.retry_at().is_some()
-    }
-
-    /// When the next attempt after a lost fight is due.
-    pub(crate) fn hold_until(&self) -> Option<Instant> {
-        self.hold.retry_at()
-    }
-
-    /// Ends the hold, before its time or when it is due: returns whether it was.
-    pub(crate) fn end_hold(&mut self, now: Instant) -> bool {
-        let held = self.is_held();
-        self.hold.take_due(now);
-        held && !self.is_held()
-    }
-
-    /// The lost fight is no reason to hand over.
-    pub(crate) fn cancel_hold(&mut self) {
-        self.hold.cancel();
-    }
-
-    /// When a repair or the end of a hold is due.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let repair = self.pause.retry_at();
-        let repair = repair.filter(|_| self.missing_since.is_some());
-        let both = [repair, self.hold.retry_at()];
-        both.into_iter().flatten().min()
-    }
-
-    /// The fight that was lost, for the log: repairs, milliseconds, and seconds until the next
-    /// attempt.
-    pub(crate) fn lost(&self) -> Lost {
-        let next = self.hold.retry_at().unwrap_or(self.lost_at);
-        Lost {
-            repairs: self.count,
-            millis: self.lost_at.since(self.started).as_millis(),
-            hold: next.since(self.lost_at).as_secs(),
-        }
-    }
 }
 
 /// A lost fight.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Lost {
     pub(crate) repairs: u32,
     pub(crate) millis: u128,
@@ -216,7 +263,7 @@ mod tests {
     ) -> (Vec<Instant>, Option<Instant>) {
         let (mut now, mut repairs) = (from, Vec::new());
         while now <= until {
-            if limit.notice(now) {
+            if limit.notice(now, 0) {
                 limit.settle();
                 return (repairs, Some(now));
             }
@@ -246,7 +293,7 @@ mod tests {
         assert!(lost.since(ms(0)) < Duration::from_millis(1300));
         assert!(limit.is_held());
         let end = limit.next_deadline().expect("the hold ends");
-        assert_eq!(end.since(lost), HOLD_FIRST);
+        assert_eq!(end.since(lost).as_millis(), u128::from(HOLD_FIRST));
     }
 
     #[test]
@@ -284,7 +331,7 @@ mod tests {
         let mut limit = RepairLimit::default();
         fight(&mut limit, ms(0), Duration::ZERO, ms(400));
         let later = ms(1000).after(QUIET);
-        limit.notice(later);
+        limit.notice(later, 0);
         assert!(limit.may_repair(later), "at once");
         assert_eq!(limit.repaired(later), 1);
     }

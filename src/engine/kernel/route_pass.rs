@@ -40,7 +40,7 @@ impl RouteSet {
             batch: Batch::new(1),
             outcome: Outcome::default(),
         };
-        self.pass = (!self.slots.is_empty()).then(pass);
+        self.pass = (!self.slots.is_empty()).then(pass).map(Box::new);
     }
 
     /// The routes have changed.

@@ -11,8 +11,6 @@
 //! Routes are installed before rules, and removed after them: a rule must not refer to an empty
 //! table.
 
-use core::time::Duration;
-
 use crate::config::model::{Route, Rule};
 use crate::engine::cx::Cx;
 use crate::engine::kernel::addresses::reason;
@@ -25,12 +23,12 @@ use crate::engine::system::error_text;
 use crate::log;
 use crate::netlink::{Batch, Message};
 use crate::types::errno::{ENOENT, ESRCH};
-use crate::types::{IfName, Instant};
+use crate::types::{IfName, Instant, Rare, Usual};
 
 /// Requests per `sendmsg`: the receive buffer of the socket holds as many refusals.
 pub(super) const CHUNK: usize = 64;
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_LAST: Duration = Duration::from_secs(30);
+const RETRY_FIRST: u32 = 1_000;
+const RETRY_LAST: u32 = 30_000;
 
 /// State of a route or rule in the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,20 +83,42 @@ pub(crate) struct RouteSet {
     pub(super) backoff: Backoff,
     pub(crate) repairs: RepairLimit,
     /// The pass in progress.
-    pub(super) pass: Option<Pass>,
+    pub(super) pass: Option<Box<Pass>>,
+}
+
+impl Usual for RouteSet {
+    const USUAL: &'static Self = &RouteSet::none();
 }
 
 impl RouteSet {
-    pub(crate) fn new(routes: Vec<Route>, rules: Vec<Rule>) -> Self {
+    const fn none() -> Self {
         RouteSet {
-            slots: slots(routes, rules),
+            slots: Vec::new(),
             wanted: false,
             recheck: Recheck::Nothing,
             refused: 0,
             backoff: Backoff::new(RETRY_FIRST, RETRY_LAST),
-            repairs: RepairLimit::default(),
+            repairs: RepairLimit::new(),
             pass: None,
         }
+    }
+
+    pub(crate) fn new(routes: Vec<Route>, rules: Vec<Rule>) -> Self {
+        RouteSet {
+            slots: slots(routes, rules),
+            ..RouteSet::none()
+        }
+    }
+
+    /// The set of an instance, of which few have one. `wanted`: as its addresses are.
+    pub(crate) fn rare(routes: Vec<Route>, rules: Vec<Rule>, wanted: bool) -> Rare<Self> {
+        if routes.is_empty() && rules.is_empty() {
+            return Rare::default();
+        }
+        let mut set = RouteSet::new(routes, rules);
+        set.wanted = wanted;
+        set.schedule_recheck(Recheck::Missing);
+        Rare::new(set)
     }
 
     /// Every route and its state.
@@ -156,7 +176,7 @@ impl RouteSet {
         // An externally deleted one is reinstalled in a moment.
         let installed =
             |slot: &Slot| matches!(slot.state, RouteState::Installed | RouteState::Removed);
-        let contested = self.slots.get(self.repairs.contested);
+        let contested = self.slots.get(self.repairs.contested());
         let lost = contested.filter(|_| self.repairs.is_held());
         lost.is_some_and(|slot| slot.item.track_group() == Some(group))
             || tagged.any(|slot| !installed(slot) || !slot.item.devs().all(up))
@@ -191,9 +211,7 @@ impl RouteSet {
             if slot.state == RouteState::Installed && !slot.item.no_track() && slot.item.is(message)
             {
                 slot.state = RouteState::Removed;
-                if self.repairs.notice(now) {
-                    self.repairs.contested = nth;
-                }
+                self.repairs.notice(now, nth);
                 self.recheck = self.recheck.max(Recheck::Missing);
             }
         }

@@ -41,7 +41,8 @@ impl Engine {
     }
 
     fn each_route_set(&mut self, mut update: impl FnMut(&mut RouteSet)) {
-        let sets = self.routers.iter_mut().map(|router| &mut router.routes);
+        let routers = self.routers.iter_mut();
+        let sets = routers.filter_map(|router| router.routes.get_mut());
         for set in sets.chain([&mut self.static_routes]) {
             update(set);
             self.shared.dirty |= set.needs_recheck();

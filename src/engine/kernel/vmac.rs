@@ -44,8 +44,8 @@ use crate::types::{IfIndex, IfName, Instant, VirtualLink};
 /// Time between two macvlans that are set down.
 const DOWN_INTERVAL: Duration = Duration::from_millis(1);
 /// Time until what could not be set up is tried again.
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_LAST: Duration = Duration::from_secs(60);
+const RETRY_FIRST: u32 = 1_000;
+const RETRY_LAST: u32 = 60_000;
 
 /// A virtual interface of an instance, and its state.
 #[derive(Debug)]
@@ -355,7 +355,7 @@ impl VirtualInterface {
 
     /// It was removed by another program, or is not what was requested.
     fn notice(&mut self, cx: &Cx<'_>, owner: Owner<'_>) {
-        if self.repairs.notice(cx.now) {
+        if self.repairs.notice(cx.now, 0) {
             let (dev, lost) = (&self.conf.name, self.repairs.lost());
             cx.note(
                 Level::Error,

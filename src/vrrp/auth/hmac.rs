@@ -5,6 +5,8 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
+use crate::types::Usual;
+
 /// Senders that are remembered at least.
 pub(super) const MIN_SENDERS: usize = 16;
 
@@ -35,13 +37,22 @@ impl Sender {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct HmacSequence {
     /// Last number sent; 0: none.
     sent: u64,
     /// Filled up to its capacity only, so that reception does not allocate.
     senders: Vec<Sender>,
     uses: u32,
+}
+
+impl Usual for HmacSequence {
+    /// Of an instance without `auth_hmac`.
+    const USUAL: &'static Self = &HmacSequence {
+        sent: 0,
+        senders: Vec::new(),
+        uses: 0,
+    };
 }
 
 impl HmacSequence {

@@ -13,7 +13,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use super::{Params, Received, Reject};
-use crate::types::Version;
+use crate::types::{Rare, Version};
 use crate::wire::ah::Header;
 use crate::wire::vrrp::Auth;
 
@@ -77,7 +77,7 @@ pub enum SignatureError {
 #[derive(Debug)]
 pub(super) struct SequenceState {
     ah: AhSequence,
-    hmac: HmacSequence,
+    hmac: Rare<HmacSequence>,
 }
 
 // ---- reception ----
@@ -86,7 +86,7 @@ impl SequenceState {
     pub(super) fn new(params: &Params) -> Self {
         let mut sequences = SequenceState {
             ah: AhSequence::default(),
-            hmac: HmacSequence::default(),
+            hmac: Rare::default(),
         };
         sequences.reserve(params);
         sequences
@@ -191,7 +191,9 @@ impl SequenceState {
     /// Makes the next number sent exceed `last`, the last one of the previous process.
     pub(super) fn continue_after(&mut self, last: u64) {
         self.ah.continue_after(last);
-        self.hmac.continue_after(last);
+        if last > 0 {
+            self.hmac.continue_after(last);
+        }
     }
 
     /// The sequence number of the next advert with AH; `None` when they are exhausted.

@@ -162,7 +162,7 @@ fn v2_discards_another_interval() {
     };
     assert_eq!(bench.pass(1_000_000).hear(theirs), [Action::Notice(notice)]);
     assert_eq!(bench.due(), DOWN_100 - 1_000_000);
-    assert_eq!(bench.machine.counters().advert_interval_err, 1);
+    assert_eq!(bench.machine.counters().errors.advert_interval_err, 1);
 }
 
 #[test]

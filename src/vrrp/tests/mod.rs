@@ -22,7 +22,7 @@ pub(super) fn params(version: Version, priority: u8) -> Params {
         vrid: Vrid::new(51).unwrap(),
         version,
         priority: Priority(priority),
-        addresses: vec![IpAddr::from([10, 0, 0, 100])],
+        addresses: [IpAddr::from([10, 0, 0, 100])].into(),
         ..Params::default()
     }
 }

@@ -77,7 +77,7 @@ fn a_differing_address_list_is_reported_once_and_the_advert_accepted() {
     assert_eq!(bench.due(), DOWN_100);
     assert_eq!(bench.pass(1).hear(theirs), []);
     assert_eq!(bench.due(), DOWN_100);
-    assert_eq!(bench.machine.counters().addr_list_err, 2);
+    assert_eq!(bench.machine.counters().errors.addr_list_err, 2);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn skip_check_adv_addr_compares_again_only_when_the_sender_changes() {
         }),
         []
     );
-    assert_eq!(bench.machine.counters().addr_list_err, 0);
+    assert_eq!(bench.machine.counters().errors.addr_list_err, 0);
     assert_eq!(
         bench
             .hear(From {
@@ -106,7 +106,7 @@ fn skip_check_adv_addr_compares_again_only_when_the_sender_changes() {
             .len(),
         1
     );
-    assert_eq!(bench.machine.counters().addr_list_err, 1);
+    assert_eq!(bench.machine.counters().errors.addr_list_err, 1);
 }
 
 // ---- random sequences of events ----

@@ -60,7 +60,7 @@ pub(crate) fn receive(data: &[u8]) -> Reach {
     run(&mut engine, &mut kernel, at(100));
     let state = |engine: &vrrpd::engine::Engine| {
         let (_, state, counters) = engine.instances().next().expect("one");
-        (state, *counters)
+        (state, counters.clone())
     };
     let (first, counters) = state(&engine);
     let due = engine.next_deadline();

@@ -44,8 +44,8 @@ use sync_daemon::SyncDaemons;
 use table::Table;
 use timeouts::TimeoutSettings;
 
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_LAST: Duration = Duration::from_secs(30);
+const RETRY_FIRST: u32 = 1_000;
+const RETRY_LAST: u32 = 30_000;
 /// Interval of comparisons with the kernel's table, for each thousand servers.
 const RESYNC_INTERVAL: Duration = Duration::from_secs(10);
 /// Pause between slices of work.
