@@ -134,7 +134,7 @@ demo: ## show a master being killed and the backup taking over (8 seconds)
 	@echo
 	@VRRPD_BIN=$(CURDIR)/target/release/vrrpd $(CARGO) run -q $(LAB) --bin demo </dev/null
 
-bench: deps ## measure vrrpd and Debian's keepalived (20 minutes; QUICK=1: 4 minutes; ROW=adverts: rows with this in their name)
+bench: deps ## measure vrrpd and Debian's keepalived (20 minutes; QUICK=1: 4 minutes; ROW=NAME: rows named so)
 	@$(MAKE) --no-print-directory static
 	@$(CARGO) build --release $(LAB) --bin bench --bin bench-lvs
 	@VRRPD_BIN=$(DIST)/vrrpd-$(TARGET)-full QUICK=$(QUICK) $(CARGO) run -q --release $(LAB) --bin bench -- $(if $(ROW),"$(ROW)") </dev/null

@@ -63,7 +63,7 @@ fn size(daemon: &Daemon, count: u8) -> Size {
     wait_until(SOON, "all addresses are set", || {
         a.addrs().len() > usize::from(count) + 1
     });
-    sleep_ms(1500);
+    sleep_ms(1000);
     let pids = run.pids();
     Size {
         memory: process::memory(&pids),
@@ -110,7 +110,7 @@ pub(crate) fn all_slow(b: &Bench) -> Vec<Row> {
     let routers = Routers {
         instances: 255,
         interval: 1000 * MS,
-        ms: b.pick(8_000, 3_000),
+        ms: b.pick(6_000, 3_000),
     };
     let half = Goal::OfTheirs(50);
     let mut rows = cpu(b, routers, half, half);
@@ -123,7 +123,7 @@ pub(crate) fn ten_fast(b: &Bench) -> Vec<Row> {
     let routers = Routers {
         instances: 10,
         interval: 10 * MS,
-        ms: b.pick(3_000, 1_500),
+        ms: b.pick(2_500, 1_500),
     };
     let half = Goal::OfTheirs(50);
     cpu(b, routers, half, half)
@@ -133,7 +133,7 @@ pub(crate) fn all_fast(b: &Bench) -> Vec<Row> {
     let routers = Routers {
         instances: 255,
         interval: 10 * MS,
-        ms: b.pick(3_000, 1_500),
+        ms: b.pick(2_500, 1_500),
     };
     let percent = |n: i64| Goal::AtMost(n * 10 * MS);
     cpu(b, routers, percent(35), percent(10))
@@ -187,7 +187,7 @@ fn used(daemon: &Daemon, routers: Routers) -> Used {
     });
     let run_b = daemon.start(&b, &many(instances, |i| calm(i).priority(100)));
     // After the second burst of gratuitous ARP, 1 s after the first.
-    sleep_ms(2000);
+    sleep_ms(1700);
     let sent = || [&a, &b].map(|node| i64::try_from(node.tx_packets()).expect("few"));
     let (before, start) = (sent(), Instant::now());
     let cpu = cpu_of(&[&run_a, &run_b], ms);

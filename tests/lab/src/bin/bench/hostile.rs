@@ -151,7 +151,7 @@ pub(crate) fn frozen(b: &Bench) -> Vec<Row> {
             addr[d].push(gone.unwrap_or(thawed) - thawed);
         }
     }
-    let name = |what: &str| format!("{what}, worst of {n} after {} s", ms / 1000);
+    let name = |what: &str| format!("{what}, worst of {n} stops of {} s", ms / 1000);
     let two = Goal::AtMost(2 * MS);
     vec![
         Row::new(

@@ -13,7 +13,8 @@ type Values = HashMap<String, [Vec<i64>; 2]>;
 
 pub(crate) fn servers(b: &Bench) -> Vec<Row> {
     let values = run(b, "servers");
-    let no_worse = Goal::OfTheirs(100);
+    // As much as is level.
+    let no_worse = Goal::OfTheirs(105);
     vec![
         row(
             &values,
@@ -35,12 +36,12 @@ pub(crate) fn checks(b: &Bench) -> Vec<Row> {
             Unit::Cpu,
             Goal::OfTheirs(80),
         ),
-        row(machine, Unit::Cpu, Goal::OfTheirs(80)),
+        row(machine, Unit::Cpu, Goal::None),
         row("PSS", Unit::Kb, Goal::None),
         row("most descriptors", Unit::Count, Goal::None),
         row("still in the table", Unit::Achieved, Goal::AtLeast(2000)),
         row(
-            "all die together, the last one is out of the table after",
+            "all die together, the last one is out of the table after (one run)",
             Unit::Time,
             Goal::None,
         ),
@@ -65,6 +66,8 @@ fn run(b: &Bench, name: &str) -> Values {
     assert!(output.status.success(), "{}: {text}", program.display());
     let values = parse(&text);
     assert!(!values.is_empty(), "no values: {text}");
+    let failed = values.get("failed").map_or(0, |runs| runs.concat().len());
+    b.failed.set(b.failed.get() + failed);
     values
 }
 

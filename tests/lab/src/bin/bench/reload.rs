@@ -26,7 +26,7 @@ struct Added {
 }
 
 pub(crate) fn addresses(b: &Bench) -> Vec<Row> {
-    let (runs, times) = b.pick((5, 3), (1, 1));
+    let (runs, times) = b.pick((5, 2), (1, 1));
     let runs = b.rounds(runs, |daemon| added_and_removed(daemon, times));
     let bare: Vec<Ns> = (0..b.pick(9, 3))
         .map(|_| limits::addresses(1).first)

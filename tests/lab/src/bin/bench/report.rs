@@ -193,8 +193,8 @@ impl Unit {
         match self {
             // Of time stamps of packets on a busy switch, and of a listener that has to wake up.
             Self::Time => 10_000,
-            // 0.01 %.
-            Self::Cpu => 100_000,
+            // 0.05 %.
+            Self::Cpu => 500_000,
             // Two pages.
             Self::Kb => 8,
             Self::Bytes => 0,

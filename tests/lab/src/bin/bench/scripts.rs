@@ -11,7 +11,7 @@ use crate::{Bench, cost};
 const SOON: Duration = Duration::from_secs(15);
 
 pub(crate) fn hundred(b: &Bench) -> Vec<Row> {
-    let ms = b.pick(5_000, 2_500);
+    let ms = b.pick(3_500, 2_500);
     let runs = b.rounds(b.pick(5, 1), |daemon| measure(daemon, ms));
     vec![Row::new(
         "CPU of the daemon with each of them once a second, its children excluded",

@@ -13,7 +13,7 @@ use crate::{Bench, limits};
 
 const SOON: Duration = Duration::from_secs(10);
 const VIP: &str = "10.0.0.100";
-/// 50 ms between adverts, so that fifty runs take less than a minute.
+/// 50 ms between adverts, so that forty runs take less than a minute.
 const INTERVAL: Ns = 50 * MS;
 
 /// Two routers of one daemon; `a` has the higher priority.
@@ -111,7 +111,7 @@ pub(crate) fn idle(b: &Bench) -> Vec<Row> {
         worst: Goal::AtMost(2 * MS),
         garp: Goal::AtMost(MS / 10),
     };
-    rows(b, b.pick(50, 5), &goals)
+    rows(b, b.pick(40, 5), &goals)
 }
 
 pub(crate) fn loaded(b: &Bench) -> Vec<Row> {
@@ -121,7 +121,7 @@ pub(crate) fn loaded(b: &Bench) -> Vec<Row> {
         worst: Goal::AtMost(MS),
         garp: Goal::None,
     };
-    rows(b, b.pick(30, 4), &goals)
+    rows(b, b.pick(20, 4), &goals)
 }
 
 fn rows(b: &Bench, n: u64, goals: &Goals) -> Vec<Row> {

@@ -25,7 +25,7 @@ struct Evenness {
 }
 
 pub(crate) fn every_second(b: &Bench) -> Vec<Row> {
-    slow(b, 1000 * MS, b.pick(6_000, 4_000))
+    slow(b, 1000 * MS, b.pick(5_000, 4_000))
 }
 
 pub(crate) fn every_100_ms(b: &Bench) -> Vec<Row> {
