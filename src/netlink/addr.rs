@@ -10,7 +10,7 @@
 use core::net::{IpAddr, Ipv4Addr};
 
 use super::{
-    AF_UNSPEC, Attr, Attrs, Batch, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE,
+    AF_UNSPEC, Attr, Attrs, Batch, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE,
     NLM_F_REQUEST, ParseError, Reader, address, family_number, link,
 };
 use crate::types::{Cidr, Family, IfIndex};
@@ -187,7 +187,7 @@ pub fn replace(batch: &mut Batch, spec: &DesiredAddr<'_>) -> u32 {
 }
 
 fn set(batch: &mut Batch, spec: &DesiredAddr<'_>, flags: u16) -> u32 {
-    let flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+    let flags = NLM_F_REQUEST | flags;
     // The header has 8 bits for flags; if that is not enough, all of them are in the attribute.
     let in_header = u8::try_from(spec.flags.0);
     let header = HeaderFields {
@@ -218,13 +218,13 @@ fn set(batch: &mut Batch, spec: &DesiredAddr<'_>, flags: u16) -> u32 {
 /// changed is deleted too.
 pub fn delete(batch: &mut Batch, spec: &DesiredAddr<'_>) -> u32 {
     let header = HeaderFields::default();
-    request(batch, RTM_DELADDR, NLM_F_REQUEST | NLM_F_ACK, spec, header)
+    request(batch, RTM_DELADDR, NLM_F_REQUEST, spec, header)
 }
 
 /// Appends a request that sets `promote_secondaries` of an interface, as the sysctl of this name
 /// does: with 1, addresses that are secondary to a deleted one stay.
 pub fn promote_secondaries(batch: &mut Batch, index: IfIndex, value: u32) -> u32 {
-    let seq = batch.start(RTM_SETLINK, NLM_F_REQUEST | NLM_F_ACK);
+    let seq = batch.start(RTM_SETLINK, NLM_F_REQUEST);
     batch.fixed(&[AF_UNSPEC, 0, 0, 0]);
     batch.fixed(&index.0.to_ne_bytes());
     // No flags, and none to change.

@@ -10,7 +10,7 @@ use super::link::{
     IFLA_ADDRESS, IFLA_GROUP, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_LINK,
     IFLA_LINKINFO, IFLA_MASTER, LinkFlags, RTM_DELLINK, RTM_NEWLINK,
 };
-use super::{AF_UNSPEC, Batch, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST};
+use super::{AF_UNSPEC, Batch, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST};
 use crate::types::{IfIndex, VirtualLink};
 
 const IFLA_MACVLAN_MODE: u16 = 1;
@@ -87,7 +87,7 @@ fn request(
     flags: LinkFlags,
     mask: u32,
 ) -> u32 {
-    let seq = batch.start(kind, NLM_F_REQUEST | NLM_F_ACK | extra_flags);
+    let seq = batch.start(kind, NLM_F_REQUEST | extra_flags);
     batch.fixed(&[AF_UNSPEC, 0, 0, 0]);
     batch.fixed(&index.0.to_ne_bytes());
     batch.fixed(&flags.0.to_ne_bytes());

@@ -82,8 +82,6 @@ use crate::types::Family;
 
 /// Set in every request.
 pub const NLM_F_REQUEST: u16 = 0x1;
-/// Requests an [`Ack`] on success too.
-pub const NLM_F_ACK: u16 = 0x4;
 /// Requests all objects.
 pub const NLM_F_DUMP: u16 = 0x300;
 /// Changes the object if it exists.

@@ -14,8 +14,8 @@
 use core::net::IpAddr;
 
 use super::{
-    Attrs, Batch, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, ParseError, Reader, address,
-    family, family_number, link,
+    Attrs, Batch, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, ParseError, Reader, address, family,
+    family_number, link,
 };
 use crate::types::{Cidr, Family, IfIndex, RouteInsert};
 
@@ -135,7 +135,7 @@ pub fn add(batch: &mut Batch, spec: &DesiredRoute<'_>, insert: RouteInsert) -> u
         RouteInsert::Append => NLM_F_APPEND,
         RouteInsert::Add => NLM_F_EXCL,
     };
-    let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | position;
+    let flags = NLM_F_REQUEST | NLM_F_CREATE | position;
     let seq = request(batch, RTM_NEWROUTE, flags, spec, spec.kind);
     if spec.preference != 0 {
         batch.attr_u8(RTA_PREF, spec.preference);
@@ -163,7 +163,7 @@ pub fn delete(batch: &mut Batch, spec: &DesiredRoute<'_>) -> u32 {
         RTN_UNICAST => 0,
         other => other,
     };
-    request(batch, RTM_DELROUTE, NLM_F_REQUEST | NLM_F_ACK, spec, kind)
+    request(batch, RTM_DELROUTE, NLM_F_REQUEST, spec, kind)
 }
 
 /// The common part of the requests.

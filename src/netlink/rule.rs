@@ -11,8 +11,8 @@
 use core::net::IpAddr;
 
 use super::{
-    Attr, Attrs, Batch, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, ParseError, Reader,
-    address, family, family_number,
+    Attr, Attrs, Batch, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, ParseError, Reader, address,
+    family, family_number,
 };
 use crate::types::{Cidr, Family};
 
@@ -142,13 +142,13 @@ impl Rule<'_> {
 
 /// Appends a request that adds a rule; fails with `EEXIST` if it exists.
 pub fn add(batch: &mut Batch, rule: &Rule<'_>) -> u32 {
-    let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+    let flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL;
     request(batch, RTM_NEWRULE, flags, rule)
 }
 
 /// Appends a request that deletes a rule; fails with `ENOENT` if it does not exist.
 pub fn delete(batch: &mut Batch, rule: &Rule<'_>) -> u32 {
-    request(batch, RTM_DELRULE, NLM_F_REQUEST | NLM_F_ACK, rule)
+    request(batch, RTM_DELRULE, NLM_F_REQUEST, rule)
 }
 
 fn request(batch: &mut Batch, kind: u16, flags: u16, rule: &Rule<'_>) -> u32 {

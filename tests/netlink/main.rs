@@ -13,3 +13,11 @@ mod nft_macvlan;
 mod received;
 mod requests;
 mod routing;
+
+/// A request of ip(8) without `NLM_F_ACK`, which ours do not have.
+fn request(name: &str) -> Vec<u8> {
+    let mut bytes = hex::golden(name);
+    let flags = u16::from_ne_bytes([bytes[6], bytes[7]]) & !4;
+    bytes[6..8].copy_from_slice(&flags.to_ne_bytes());
+    bytes
+}

@@ -7,6 +7,7 @@ use vrrpd::netlink::{Attrs, Batch, macvlan};
 use vrrpd::types::{Family, IfIndex, IfName, Mac, VirtualLink};
 
 use crate::hex::golden;
+use crate::request;
 
 const NEWTABLE: u16 = 0xa00;
 const DELTABLE: u16 = 0xa02;
@@ -141,7 +142,7 @@ fn macvlan_requests_equal_those_of_ip_8() {
         link: VirtualLink::Macvlan(mac),
     };
     macvlan::create(&mut create, &new);
-    let wanted = golden("requests/macvlan-create");
+    let wanted = request("requests/macvlan-create");
     assert_eq!(link(create.bytes()), link(&wanted));
     for (kind, name) in [
         (new.link, "macvlan-group"),
@@ -154,23 +155,23 @@ fn macvlan_requests_equal_those_of_ip_8() {
             ..new
         };
         macvlan::create(&mut create, &new);
-        let wanted = golden(&format!("requests/{name}"));
+        let wanted = request(&format!("requests/{name}"));
         assert_eq!(link(create.bytes()), link(&wanted), "{name}");
     }
 
     let mut up = Batch::new(1);
     macvlan::set_up(&mut up, IfIndex(4));
-    assert_eq!(up.bytes(), golden("requests/macvlan-up"));
+    assert_eq!(up.bytes(), request("requests/macvlan-up"));
     let mut down = Batch::new(1);
     macvlan::set_down(&mut down, IfIndex(4));
-    assert_eq!(down.bytes(), golden("requests/macvlan-down"));
+    assert_eq!(down.bytes(), request("requests/macvlan-down"));
     let mut delete = Batch::new(1);
     macvlan::delete(&mut delete, IfIndex(4));
-    assert_eq!(delete.bytes(), golden("requests/macvlan-delete"));
+    assert_eq!(delete.bytes(), request("requests/macvlan-delete"));
     for (master, name) in [(Some(IfIndex(5)), "vrf"), (None, "no-vrf")] {
         let mut set = Batch::new(1);
         macvlan::set_master(&mut set, IfIndex(4), master);
-        assert_eq!(set.bytes(), golden(&format!("requests/macvlan-{name}")));
+        assert_eq!(set.bytes(), request(&format!("requests/macvlan-{name}")));
     }
 }
 

@@ -7,7 +7,7 @@ use vrrpd::netlink::addr::{self, AddrFlags, DesiredAddr};
 use vrrpd::netlink::{Attrs, Batch, link};
 use vrrpd::types::{Cidr, IfIndex};
 
-use crate::hex::golden;
+use crate::request;
 
 fn cidr(text: &str) -> Cidr {
     let (addr, prefix) = text.split_once('/').unwrap();
@@ -77,7 +77,7 @@ fn address_requests_equal_those_of_ip_8() {
     for (name, spec) in additions() {
         let mut batch = Batch::new(1);
         assert_eq!(addr::add(&mut batch, &spec), 1);
-        let wanted = golden(&format!("netlink/{name}"));
+        let wanted = request(&format!("netlink/{name}"));
         assert_eq!(sorted(batch.bytes()), sorted(&wanted), "{name}");
     }
 }
@@ -87,7 +87,7 @@ fn ifa_proto_is_the_only_difference_to_ip_8() {
     for (name, spec) in additions() {
         let mut batch = Batch::new(1);
         addr::add(&mut batch, &DesiredAddr { proto: 18, ..spec });
-        let mut wanted = golden(&format!("netlink/{name}"));
+        let mut wanted = request(&format!("netlink/{name}"));
         wanted.extend([5, 0, 11, 0, 18, 0, 0, 0]);
         wanted[0] += 8;
         assert_eq!(sorted(batch.bytes()), sorted(&wanted), "{name}");
@@ -109,7 +109,7 @@ fn address_deletion_equals_that_of_ip_8_and_ignores_properties() {
         for spec in [plain, decorated] {
             let mut batch = Batch::new(1);
             addr::delete(&mut batch, &spec);
-            assert_eq!(batch.bytes(), golden(&format!("netlink/{name}")), "{name}");
+            assert_eq!(batch.bytes(), request(&format!("netlink/{name}")), "{name}");
         }
     }
 }
@@ -143,7 +143,7 @@ fn a_batch_is_a_sequence_of_messages_with_consecutive_numbers() {
             .filter(|(n, _)| *n != "add-ipv4-all"),
     ) {
         assert_eq!(addr::add(&mut batch, &spec), seq, "{name}");
-        let mut message = golden(&format!("netlink/{name}"));
+        let mut message = request(&format!("netlink/{name}"));
         message[8..12].copy_from_slice(&seq.to_le_bytes());
         wanted.extend(message);
     }

@@ -11,6 +11,7 @@ use vrrpd::netlink::{Attrs, Batch, Message, Messages};
 use vrrpd::types::{Cidr, Family, IfIndex, RouteInsert};
 
 use crate::hex::golden;
+use crate::request;
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -82,7 +83,7 @@ fn spec<'a>(dst: &str, nexthops: &'a [Nexthop]) -> DesiredRoute<'a> {
 fn assert_added(name: &str, spec: &DesiredRoute<'_>, mode: RouteInsert) {
     let mut batch = Batch::new(1);
     assert_eq!(route::add(&mut batch, spec, mode), 1);
-    let wanted = golden(&format!("netlink/{name}"));
+    let wanted = request(&format!("netlink/{name}"));
     let nested = &[METRICS];
     let sorted = |bytes| sorted(bytes, 12, nested);
     assert_eq!(sorted(batch.bytes()), sorted(&wanted), "{name}");
@@ -209,7 +210,7 @@ fn route_deletion_equals_that_of_ip_8_and_ignores_metrics() {
     };
     let mut batch = Batch::new(1);
     route::delete(&mut batch, &boot);
-    assert_eq!(batch.bytes(), golden("netlink/route-del-ipv4"));
+    assert_eq!(batch.bytes(), request("netlink/route-del-ipv4"));
 }
 
 #[test]
@@ -360,7 +361,7 @@ fn rule_requests_equal_those_of_ip_8() {
     for (name, rule) in rules() {
         let mut batch = Batch::new(1);
         assert_eq!(rule::add(&mut batch, &rule), 1);
-        let wanted = golden(&format!("netlink/{name}"));
+        let wanted = request(&format!("netlink/{name}"));
         let sorted = |bytes| sorted(bytes, 12, &[]);
         assert_eq!(sorted(batch.bytes()), sorted(&wanted), "{name}");
     }
@@ -371,7 +372,7 @@ fn rule_deletion_equals_that_of_ip_8() {
     let (_, plain) = rules()[0];
     let mut batch = Batch::new(1);
     rule::delete(&mut batch, &plain);
-    let wanted = golden("netlink/rule-del-ipv4");
+    let wanted = request("netlink/rule-del-ipv4");
     // ip(8) leaves out the action FR_ACT_TO_TBL.
     let mut bytes = batch.bytes().to_vec();
     assert_eq!(core::mem::take(&mut bytes[16 + 7]), FR_ACT_TO_TBL);

@@ -1,4 +1,4 @@
-//! Requests to IPVS. None has `NLM_F_ACK`: the kernel sends errors nevertheless.
+//! Requests to IPVS.
 
 use core::net::IpAddr;
 
