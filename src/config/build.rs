@@ -29,6 +29,8 @@ pub(crate) struct Builder {
     stack: Vec<OpenBlock>,
     /// A complete statement that may still get a block, by a `{` on a later line.
     pending: Option<Pending>,
+    /// Buffer for the arguments of a statement.
+    args: Vec<Word>,
     words: usize,
     statements: usize,
     /// The last token was a `{` without a keyword, which was reported; another one after it is not.
@@ -82,6 +84,7 @@ impl Builder {
             removed: Vec::new(),
             stack: Vec::new(),
             pending: None,
+            args: Vec::new(),
             words: 0,
             statements: 0,
             after_stray_brace: false,
@@ -102,14 +105,13 @@ impl Builder {
     ) -> Result<(), Aborted> {
         self.join_placeholder(line, tokens);
         let mut indent = line.indent;
-        let mut args: Vec<Word> = Vec::new();
         // Bytes after the keyword of the statement being read on this line.
         let mut range = None;
         // Number of open stray `{` on this line, whose `}` are ignored too.
         let mut strays = 0_usize;
         for token in tokens.drain(..) {
             if !matches!(token, Token::Word(..)) {
-                self.end_statement(line, &mut args, range.take());
+                self.end_statement(line, range.take());
             }
             match token {
                 Token::Word(word, at) => {
@@ -117,7 +119,7 @@ impl Builder {
                     match &mut range {
                         Some((_, end)) => {
                             *end = at.end;
-                            args.push(word);
+                            self.args.push(word);
                         }
                         None => {
                             range = Some((at.end, at.end));
@@ -137,7 +139,7 @@ impl Builder {
             // The indentation is that of the first token.
             indent = None;
         }
-        self.end_statement(line, &mut args, range);
+        self.end_statement(line, range);
         if let (Some(at), Some(block)) = (line.commented_brace, self.stack.last_mut()) {
             block.commented_brace = Some(at);
         }
@@ -248,13 +250,17 @@ impl Builder {
     }
 
     /// Gives the pending statement its arguments. `range`: their bytes in the line.
-    fn end_statement(&mut self, line: &Line, args: &mut Vec<Word>, range: Option<(usize, usize)>) {
+    fn end_statement(&mut self, line: &Line, range: Option<(usize, usize)>) {
         if let (Some((start, end)), Some(pending)) = (range, &mut self.pending) {
-            pending.node.args = std::mem::take(args);
-            pending.node.args.shrink_to_fit();
-            let raw = line.text.get(start..end).unwrap_or("").trim();
-            if raw.contains(['"', '\'', '\\']) {
-                pending.node.raw = Some(raw.into());
+            // Of the right size: there are many of them.
+            pending.node.args = self.args.drain(..).collect();
+            let raw = line.text.get(start..end).unwrap_or("");
+            let mut quoted = false;
+            for byte in raw.bytes() {
+                quoted |= matches!(byte, b'"' | b'\'' | b'\\');
+            }
+            if quoted {
+                pending.node.raw = Some(raw.trim().into());
             }
         }
     }
@@ -270,7 +276,9 @@ impl Builder {
         let Some(Pending { mut node, indent }) = self.pending.take() else {
             return Ok(());
         };
-        if !(self.opens_block)(self.parent(), &node.keyword.text) {
+        // Most of them are addresses.
+        let is_item = node.keyword.text.starts_with(|c: char| c.is_ascii_digit());
+        if is_item || !(self.opens_block)(self.parent(), &node.keyword.text) {
             self.attach(node);
             return Ok(());
         }

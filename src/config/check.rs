@@ -50,22 +50,21 @@ impl Checker<'_> {
         let is_global = scope.schema.name == "global_defs";
         let mut seen = match is_global {
             true => core::mem::take(&mut self.global_seen),
-            false => Vec::new(),
+            false => Vec::with_capacity(block.nodes.len()),
         };
         let mut strays = StrayLines::default();
         let mut closed: Option<Closed> = None;
-        for mut node in core::mem::take(&mut block.nodes) {
+        let removed_words = &mut block.removed;
+        block.nodes.retain_mut(|node| {
             let Some(keyword) = scope.schema.find(&node.keyword.text) else {
-                let meant = self.unknown(scope, &mut node, &mut strays, &mut closed);
+                let meant = self.unknown(scope, node, &mut strays, &mut closed);
                 // `...` stands for what the author left out.
                 let meant = meant.or(args::is_placeholder(&node.keyword.text).then_some(ELLIPSIS));
-                block
-                    .removed
-                    .extend(meant.map(|name| removed(name, node.span())));
+                removed_words.extend(meant.map(|name| removed(name, node.span())));
                 // Names in a misplaced `track_script` are not forgotten by the author.
                 let items = node.block.iter().flat_map(|block| &block.nodes);
-                block.removed.extend(items.map(|item| item.keyword.clone()));
-                continue;
+                removed_words.extend(items.map(|item| item.keyword.clone()));
+                return false;
             };
             self.flush(&mut strays);
             if let Body::Block(schema) = keyword.body {
@@ -77,14 +76,15 @@ impl Checker<'_> {
                 });
             }
             let span = node.span();
-            let valid = self.known(keyword, scope, &mut node);
-            node.keyword.text = keyword.canonical_name().into();
-            if !valid {
-                block.removed.push(removed(keyword.canonical_name(), span));
-            } else if self.is_used(keyword, node.keyword.span, &mut seen) {
-                block.nodes.push(node);
+            let valid = self.known(keyword, scope, node);
+            if keyword.alias != Alias::No {
+                node.keyword.text = keyword.canonical_name().into();
             }
-        }
+            if !valid {
+                removed_words.push(removed(keyword.canonical_name(), span));
+            }
+            valid && self.is_used(keyword, node.keyword.span, &mut seen)
+        });
         self.flush(&mut strays);
         if is_global {
             self.global_seen = seen;
@@ -367,7 +367,10 @@ fn is_statement(scope: &Scope<'_>, node: &Node) -> bool {
         Some(choice @ Arg::Choice(_)) => value::is_valid(choice, value),
         Some(_) | None => true,
     };
-    node.block.is_some() || scope.schema.find(&node.keyword.text).is_some_and(fits)
+    let text = &*node.keyword.text;
+    // Most items are addresses.
+    let may_be_keyword = !text.starts_with(|first: char| first.is_ascii_digit());
+    node.block.is_some() || may_be_keyword && scope.schema.find(text).is_some_and(fits)
 }
 
 /// The keyword of what was left out, in `Block::removed`.

@@ -46,6 +46,9 @@ impl Lexer {
         diags: &mut Diags,
     ) {
         let text = line.text.as_str();
+        if is_plain(text) {
+            return plain(line, tokens);
+        }
         self.typographic_quote = false;
         self.templates = Templates::find(text);
         let mut at = 0;
@@ -207,6 +210,42 @@ fn quoted(line: &Line, start: usize, tokens: &mut Vec<Token>, diags: &mut Diags)
     end
 }
 
+/// Whether a line has nothing but ASCII words and braces, as almost every line. The others are read
+/// character by character.
+fn is_plain(text: &str) -> bool {
+    let (mut before, mut plain) = (0, true);
+    for byte in text.bytes() {
+        let doubled = byte == before && matches!(byte, b'/' | b'{');
+        plain &= byte < 0x80 && !doubled && !matches!(byte, b'"' | b'$' | b'%' | b'\\');
+        before = byte;
+    }
+    plain
+}
+
+/// Appends the tokens of a plain line.
+fn plain(line: &Line, tokens: &mut Vec<Token>) {
+    let text = line.text.as_str();
+    let (mut start, mut at) = (0, 0_usize);
+    while start <= text.len() {
+        // The end completes the last word.
+        let byte = text.as_bytes().get(at).copied().unwrap_or(b' ');
+        if matches!(byte, b' ' | b'\t' | 0x0b..=b'\r' | b'{' | b'}') {
+            if start < at {
+                let text = text.get(start..at).unwrap_or("").into();
+                let span = line.span(start, at);
+                tokens.push(Token::Word(Word { text, span }, start..at));
+            }
+            start = at.saturating_add(1);
+            match byte {
+                b'{' => tokens.push(Token::Open(line.span(at, start))),
+                b'}' => tokens.push(Token::Close(line.span(at, start))),
+                _ => {}
+            }
+        }
+        at = at.saturating_add(1);
+    }
+}
+
 /// Offset of the first `"` without a backslash.
 fn unescaped_quote(text: &str) -> Option<usize> {
     let mut escaped = false;
@@ -364,6 +403,49 @@ mod tests {
     }
 
     #[test]
+    fn a_plain_line_has_the_tokens_that_reading_it_by_characters_gives() {
+        let pieces = [
+            "a",
+            "10.0.0.1/24",
+            " ",
+            "\t",
+            "\x0b",
+            "\x01",
+            "{",
+            "}",
+            "<",
+            "/",
+            "[::]:1",
+        ];
+        // All sequences of four.
+        for number in 0..pieces.len().pow(4) {
+            let digit = |place| number / pieces.len().pow(place) % pieces.len();
+            let text: String = (0..4).map(|place| pieces[digit(place)]).collect();
+            if !is_plain(&text) {
+                continue;
+            }
+            // With a word before it that is not plain.
+            let other = format!("\u{e9} {text}");
+            let [mut all, mut rest] = [Vec::new(), Vec::new()];
+            for (text, tokens) in [(&*other, &mut all), (&*text, &mut rest)] {
+                let mut line = Line::default();
+                line.push_verbatim(text, span(0, 0, text.len()));
+                let mut diags = Diags::default();
+                Lexer::default().lex(&line, &mut Definitions::default(), tokens, &mut diags);
+            }
+            let show = |token: &Token| match token {
+                Token::Word(word, _) => (Some(word.text.clone()), word.span.start, word.span.len),
+                Token::Open(at) => (Some("{".into()), at.start, at.len),
+                Token::Close(at) => (None, at.start, at.len),
+            };
+            let shift = |(text, start, len)| (text, start - 3, len);
+            let all: Vec<_> = all.iter().skip(1).map(show).map(shift).collect();
+            let rest: Vec<_> = rest.iter().map(show).collect();
+            assert_eq!(all, rest, "{text:?}");
+        }
+    }
+
+    #[test]
     fn words_and_braces_have_their_spans() {
         for (text, want) in [
             ("a  bc", "a@0+1 bc@3+2"),
@@ -381,6 +463,9 @@ mod tests {
             ("a //b/c", "a@0+1 //b/c@2+5"),
             ("// a", ""),
             ("a{{b", "a@0+1 <1 <2 b@3+1"),
+            ("a\tb\x0bc\x0cd\re", "a@0+1 b@2+1 c@4+1 d@6+1 e@8+1"),
+            ("a\x01b \x7f", "a\x01b@0+3 \x7f@4+1"),
+            ("{a}}b{ c/d/", "<0 a@1+1 >2 >3 b@4+1 <5 c/d/@7+4"),
             ("日{本}", "日@0+3 <3 本@4+3 >7"),
         ] {
             assert_eq!(tokens(text), want, "{text}");

@@ -80,6 +80,9 @@ impl Line {
 
     /// The span that bytes `start..end` come from.
     pub(crate) fn span(&self, start: usize, end: usize) -> Span {
+        if let [one @ Segment { verbatim: true, .. }] = &*self.segments {
+            return span(one.span.file, one.offset(start), end.saturating_sub(start));
+        }
         let Some(first) = self.segments.get(self.segment_index(start)) else {
             return Span::default();
         };
@@ -176,7 +179,10 @@ impl Segment {
 /// Whether a character separates words: ASCII white space, and the Unicode blanks that web pages
 /// and input methods produce (the lexer reports those).
 pub(crate) fn is_blank(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\r' | '\x0b' | '\x0c') || is_unicode_blank(c)
+    match c.is_ascii() {
+        true => matches!(c, ' ' | '\t' | '\r' | '\x0b' | '\x0c'),
+        false => is_unicode_blank(c),
+    }
 }
 
 /// Whether a character is a blank that is not ASCII.

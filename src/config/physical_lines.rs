@@ -45,9 +45,7 @@ impl PhysicalLines {
             let (data, note) = raw
                 .split_at_checked(comment_start(raw).unwrap_or(raw.len()))
                 .unwrap_or((raw, ""));
-            let front = raw
-                .len()
-                .saturating_sub(raw.trim_start_matches(is_blank).len());
+            let front = blanks(raw);
             let data = data.get(front..).unwrap_or("").trim_end_matches(is_blank);
             let at = start.saturating_add(front);
             if data.is_empty() && !note.is_empty() {
@@ -139,6 +137,20 @@ fn here_document(text: &str) -> Option<(usize, usize, &str)> {
         return (identifier(word)? == word).then_some((at, next, word));
     }
     None
+}
+
+/// Length of the blanks at the start of a line, most of which are spaces or tabs.
+fn blanks(raw: &str) -> usize {
+    let mut start = 0_usize;
+    for byte in raw.bytes() {
+        if !matches!(byte, b' ' | b'\t') {
+            break;
+        }
+        start = start.saturating_add(1);
+    }
+    let rest = raw.get(start..).unwrap_or("");
+    let rest = rest.trim_start_matches(is_blank);
+    raw.len().saturating_sub(rest.len())
 }
 
 /// Width of white space, with a tab stop at every eighth column.

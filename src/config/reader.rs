@@ -191,7 +191,10 @@ impl<'h> Reader<'h> {
         if line.text.is_empty() {
             return Ok(Processed::Consumed);
         }
-        if let Some((name, value)) = definition(&line.text) {
+        let first = line.text.as_bytes().first();
+        if first == Some(&b'$')
+            && let Some((name, value)) = definition(&line.text)
+        {
             let name = name.to_owned();
             self.define(&name, value, line, diags)?;
             return Ok(Processed::Consumed);

@@ -3,6 +3,7 @@
 //! The keys are text for all kinds of keys: a map type for each kind costs kilobytes of code.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::diag::Span;
 
@@ -14,11 +15,13 @@ impl SpanMap {
     /// The span of the first occurrence of `key`; `None` if this is the first one, which is
     /// recorded.
     pub(crate) fn earlier_or_insert(&mut self, key: &str, span: Span) -> Option<Span> {
-        let first = self.get(key);
-        if first.is_none() {
-            self.0.insert(key.into(), span);
+        match self.0.entry(key.into()) {
+            Entry::Occupied(first) => Some(*first.get()),
+            Entry::Vacant(free) => {
+                free.insert(span);
+                None
+            }
         }
-        first
     }
 
     /// Number of keys.

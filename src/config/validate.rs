@@ -48,8 +48,11 @@ pub(crate) fn validate(root: &mut Block, sources: &Sources, diags: &mut Diags) {
     for (keyword, what) in NAMED {
         remove_duplicates(root, keyword, what, sources, diags);
     }
+    let is_group = |node: &Node| matches!(&*node.keyword.text, "vrrp_sync_group" | "track_group");
+    let has_groups = root.nodes.iter().any(is_group);
     let defined: Vec<(&'static str, SpanMap)> = REFERENCES
         .iter()
+        .filter(|(user, _)| *user != "group" || has_groups)
         .map(|(_, keyword)| (*keyword, names(root, keyword)))
         .collect();
     for node in &mut root.nodes {
@@ -68,7 +71,11 @@ pub(crate) fn validate(root: &mut Block, sources: &Sources, diags: &mut Diags) {
 
 /// The name of a block: the first argument of its keyword.
 fn name(node: &Node) -> &str {
-    node.args.first().map_or("", |word| &word.text)
+    first_word(&node.args)
+}
+
+fn first_word(args: &[Word]) -> &str {
+    args.first().map_or("", |word| &word.text)
 }
 
 /// The names of all blocks of a keyword.
@@ -109,8 +116,15 @@ fn remove_duplicates(
 
 /// Removes names in the value blocks of `node` that no block defines.
 fn remove_undefined(node: &mut Node, defined: &[(&'static str, SpanMap)], diags: &mut Diags) {
-    let owner = format!("{} `{}`", node.keyword.text, name(node));
-    let Some(block) = &mut node.block else { return };
+    let Node {
+        keyword,
+        args,
+        block: Some(block),
+        ..
+    } = node
+    else {
+        return;
+    };
     for list in &mut block.nodes {
         let Some((_, kind)) = REFERENCES
             .iter()
@@ -144,7 +158,12 @@ fn remove_undefined(node: &mut Node, defined: &[(&'static str, SpanMap)], diags:
                     diags.again(first, word.span);
                     return true;
                 }
-                let message = format!("{owner}: {kind} `{}` is not defined; ignored", word.text);
+                let message = format!(
+                    "{} `{}`: {kind} `{}` is not defined; ignored",
+                    keyword.text,
+                    first_word(args),
+                    word.text
+                );
                 let help = match near {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("define `{kind} {} {{ … }}`", word.text),

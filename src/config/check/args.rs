@@ -157,11 +157,16 @@ impl Checker<'_> {
             return None;
         };
         let free = matches!(arg, Arg::Str | Arg::Cmd | Arg::User);
-        if is_placeholder(&word.text) || (!free && is_template(&word.text)) {
+        // Almost no word has one of these.
+        let mut marked = false;
+        for byte in word.text.bytes() {
+            marked |= !free && matches!(byte, b'{' | b'<' | b'$');
+        }
+        if is_placeholder(&word.text) || (marked && is_template(&word.text)) {
             self.placeholder(owner, arg, word);
             return None;
         }
-        if !free && let Some(name) = undefined(&word.text) {
+        if marked && let Some(name) = undefined(&word.text) {
             self.undefined(word.span, name);
             return None;
         }

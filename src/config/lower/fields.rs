@@ -114,7 +114,14 @@ impl<'a> Fields<'a> {
 
     /// The last statement with this keyword, which overrides earlier ones.
     pub(super) fn last(&self, name: &str) -> Option<&'a Node> {
-        self.all(name).last()
+        for node in self.nodes.iter().copied().rev() {
+            let keyword = &*node.keyword.text;
+            // Most differ in their length.
+            if keyword.len() == name.len() && keyword == name {
+                return Some(node);
+            }
+        }
+        None
     }
 
     /// The last statement with one of these keywords.

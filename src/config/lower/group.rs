@@ -22,6 +22,9 @@ impl Lowering<'_> {
         instances: &mut [VrrpInstance],
     ) -> Vec<SyncGroup> {
         let mut groups = Vec::new();
+        if !top.has("vrrp_sync_group") {
+            return groups;
+        }
         let names = NameIndex::of(instances.iter().map(|instance| &*instance.name));
         let mut decided = SpanMap::default();
         for node in top.all("vrrp_instance") {

@@ -35,7 +35,7 @@ use super::model::{Address, Config, Global, VrrpInstance};
 use super::source::Sources;
 use super::span_map::{NameIndex, SpanMap};
 use super::tree::{Block, Node, Word};
-use crate::types::{Cidr, IfName, InstanceId};
+use crate::types::{Cidr, IfName, InstanceId, Vrid};
 use address::AddressList;
 use command::ScriptDefaults;
 use fields::{Fields, first, interface, number, seconds};
@@ -147,6 +147,44 @@ struct Lowering<'a> {
     scripts: ScriptDefaults,
 }
 
+/// The instances by VRID, of which only those with the same one need to be compared.
+struct SameVrid {
+    /// The last instance of each VRID.
+    last: Vec<Option<usize>>,
+    /// For each instance, the one before it with its VRID.
+    before: Vec<Option<usize>>,
+}
+
+impl SameVrid {
+    fn new() -> Self {
+        SameVrid {
+            last: vec![None; 256],
+            before: Vec::new(),
+        }
+    }
+
+    /// The first instance whose adverts cannot be distinguished from those of a new one.
+    fn find(&self, instances: &[VrrpInstance], new: &VrrpInstance) -> Option<usize> {
+        let mut first = None;
+        let mut next = self.last.get(usize::from(new.vrid.get())).copied();
+        while let Some(Some(nth)) = next {
+            let one = instances.get(nth);
+            if one.is_some_and(|one| one.is_ambiguous_with(new)) {
+                first = Some(nth);
+            }
+            next = self.before.get(nth).copied();
+        }
+        first
+    }
+
+    /// Adds the next instance.
+    fn push(&mut self, vrid: Vrid) {
+        let nth = self.before.len();
+        let last = self.last.get_mut(usize::from(vrid.get()));
+        self.before.push(last.and_then(|last| last.replace(nth)));
+    }
+}
+
 impl Lowering<'_> {
     fn note(&mut self, span: Span, message: impl Into<String>) {
         self.diags.report(Severity::Note, span, message);
@@ -252,6 +290,7 @@ impl Lowering<'_> {
     fn instances(&mut self, top: &Fields<'_>) -> (Vec<VrrpInstance>, Vec<Span>) {
         let mut instances: Vec<VrrpInstance> = Vec::new();
         let mut spans: Vec<Span> = Vec::new();
+        let mut same_vrid = SameVrid::new();
         for node in top.all("vrrp_instance") {
             if instances.len() >= MAX_INSTANCES {
                 let message = format!("more than {MAX_INSTANCES} instances; the rest are left out");
@@ -264,10 +303,10 @@ impl Lowering<'_> {
                 continue;
             };
             let span = node.keyword.span;
-            let mut earlier = instances.iter().zip(&spans);
-            if let Some((_, first)) = earlier.find(|(one, _)| one.is_ambiguous_with(&instance)) {
+            if let Some(first) = same_vrid.find(&instances, &instance) {
                 let VrrpInstance { name, vrid, .. } = &instance;
-                let at = self.sources.locate(*first, span);
+                let first = spans.get(first).copied().unwrap_or_default();
+                let at = self.sources.locate(first, span);
                 let message = format!(
                     "adverts of instance `{name}` cannot be distinguished from those of the instance on {at}: both have virtual_router_id {vrid} on {}; left out",
                     instance.interface_text()
@@ -280,6 +319,7 @@ impl Lowering<'_> {
                 }
                 continue;
             }
+            same_vrid.push(instance.vrid);
             spans.push(span);
             instances.push(instance);
         }

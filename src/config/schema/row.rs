@@ -346,7 +346,19 @@ impl Keyword {
     }
 
     fn part(&self, number: usize) -> &'static str {
-        self.text.split('\0').nth(number).unwrap_or("")
+        let (mut start, mut left, mut end) = (0, number, 0_usize);
+        for byte in self.text.as_bytes() {
+            if *byte == 0 {
+                if left == 0 {
+                    break;
+                }
+                left = left.saturating_sub(1);
+                start = end.saturating_add(1);
+            }
+            end = end.saturating_add(1);
+        }
+        let part = self.text.get(start..end).filter(|_| left == 0);
+        part.unwrap_or("")
     }
 
     /// The name as written in a file.
@@ -358,8 +370,8 @@ impl Keyword {
     /// Whether [`Keyword::name`] is `name`, without searching for its end.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
-        let text = self.text.as_bytes();
-        text.get(name.len()) == Some(&0) && text.starts_with(name.as_bytes())
+        let (text, name) = (self.text.as_bytes(), name.as_bytes());
+        text.first() == name.first() && text.get(name.len()) == Some(&0) && text.starts_with(name)
     }
 
     /// The value that is used if the keyword is absent, as it would be written; empty: none.
@@ -432,6 +444,13 @@ impl Schema {
     /// The keyword of this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&'static Keyword> {
-        self.keywords().find(|keyword| keyword.is(name))
+        for table in self.tables {
+            for keyword in *table {
+                if keyword.is(name) {
+                    return Some(keyword);
+                }
+            }
+        }
+        None
     }
 }

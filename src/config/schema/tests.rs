@@ -21,6 +21,19 @@ fn names_are_unique_in_a_block() {
     }
 }
 
+/// Words that start with a digit are not looked up.
+#[test]
+fn no_keyword_starts_with_a_digit() {
+    for (keyword, _) in all() {
+        let first = keyword.name().bytes().next();
+        assert!(
+            first.is_some_and(|byte| !byte.is_ascii_digit()),
+            "{}",
+            keyword.name()
+        );
+    }
+}
+
 #[test]
 fn every_keyword_and_option_is_documented_in_one_line() {
     fn check(name: &str, doc: &str) {
