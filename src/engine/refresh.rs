@@ -80,8 +80,8 @@ impl Engine {
             is_virtual = true;
             if let Some(router) = self.routers.get_mut(*id) {
                 // That an address of ours was set, or removed from a backup, changes nothing,
-                // except for an owner, whose address is also its source address. One of another
-                // program may be the only source address.
+                // except for an owner, whose address may also be its source address. One of
+                // another program may be the only source address.
                 let foreign = addr.proto != Some(PROTO_KEEPALIVED);
                 let mut lost = lost;
                 let before = router.addresses.is_foreign(cidr);
@@ -94,7 +94,8 @@ impl Engine {
                 }
                 let concerns_foreign = before || router.addresses.is_foreign(cidr);
                 self.shared.no_accept.stale |= concerns_foreign && !router.conf.accept;
-                self.shared.dirty |= lost || foreign || router.conf.priority.is_owner();
+                let is_source = router.conf.priority.is_owner() && !self.shared.owners_have_source;
+                self.shared.dirty |= lost || foreign || is_source;
             }
         }
         // Virtual servers with `ha_suspend` also depend on virtual addresses.
@@ -196,6 +197,7 @@ impl Engine {
         for id in self.routers.ids() {
             self.reevaluate(cx, id);
         }
+        self.shared.owners_have_source = self.routers.iter().all(|one| self.has_own_source(one));
         // First all resignations, then addresses, then whatever else may be missing.
         self.apply_kernel_actions(cx);
         self.restore_primaries(cx);
@@ -214,6 +216,16 @@ impl Engine {
     pub(crate) fn is_virtual(&self, cidr: &Cidr) -> bool {
         let virtuals = &self.virtuals;
         virtuals.binary_search_by(|(vip, _)| vip.cmp(cidr)).is_ok()
+    }
+
+    /// Whether an instance, if it is an owner, has a source address that is not virtual.
+    fn has_own_source(&self, router: &Router) -> bool {
+        let Some(Readiness::Ready(source)) = router.reported else {
+            return !router.conf.priority.is_owner();
+        };
+        let first = self.virtuals.partition_point(|(vip, _)| vip.addr < source);
+        let same = self.virtuals.get(first);
+        !router.conf.priority.is_owner() || same.is_none_or(|(vip, _)| vip.addr != source)
     }
 
     /// Whether an address of an interface is a virtual one that no other program has set.

@@ -26,13 +26,19 @@ use crate::types::{Cidr, InstanceId, Instant, VrrpState, sorted};
 use crate::vrrp::{self, Event};
 
 impl Engine {
-    /// Lets every master send an advert: reading a large configuration on a small machine may take
-    /// longer than the time until its next one.
-    pub fn before_reload(&mut self, now: Instant, system: &mut dyn System) {
+    /// Lets every master send an advert whose next one may be due while a configuration is read and
+    /// applied, which takes `time` at most: on a small machine, longer than an interval.
+    pub fn before_reload(&mut self, now: Instant, time: Duration, system: &mut dyn System) {
         let cx = &mut Cx::new(now, system, &self.shared.events);
+        self.advertise_before(cx, now.after(time));
+    }
+
+    /// Lets every master send an advert whose next one is due before `end`.
+    pub(crate) fn advertise_before(&mut self, cx: &mut Cx<'_>, end: Instant) {
         self.emit_all_logs_and_notifications(cx);
         for router in self.routers.iter_mut() {
-            if router.machine.state() == VrrpState::Master {
+            let due = router.machine.next_deadline();
+            if router.machine.state() == VrrpState::Master && due.is_none_or(|at| at < end) {
                 let priority = router.machine.effective_priority();
                 router.send_advert(cx, &mut self.shared, priority);
             }
@@ -86,6 +92,7 @@ impl Engine {
             sync_groups,
             &configured,
         );
+        self.work_on_changes(cx);
         self.track_groups = track_groups;
         self.static_routes
             .replace(cx, static_routes, static_rules, &self.shared.interfaces);
@@ -99,15 +106,23 @@ impl Engine {
         self.find_foreign_addresses(now);
         self.recheck_everything();
         self.refresh_if_dirty(cx);
-        for id in new {
-            self.start_instance(cx, id, Duration::ZERO);
-        }
+        self.start_instances(cx, &new, Duration::ZERO);
         self.sync_all_groups(cx);
         self.replace_services(cx, lvs);
         self.restore_base_settings(cx);
         self.promote_secondaries(cx);
         self.warn_if_ipv6_disabled(cx);
         self.finish_reload(cx);
+    }
+
+    /// Does one slice of the work, beginning with an instance whose addresses have changed: the others
+    /// only look whether something is missing.
+    fn work_on_changes(&mut self, cx: &mut Cx<'_>) {
+        let mut all = self.routers.iter();
+        if let Some(nth) = all.position(|router| router.addresses.has_changed()) {
+            self.next_set = nth;
+            self.work_on_kernel(cx);
+        }
     }
 
     /// The running instance that each new one continues; what is held follows it.
@@ -134,20 +149,34 @@ impl Engine {
             |_, _| true,
         ];
         for alike in alike {
+            // Most files have their instances in the same order as before.
+            let mut next = 0;
             for (conf, slot) in new.iter().zip(&mut continued) {
-                let mut routers = self.routers.iter().zip(&mut free);
-                let same = |(router, free): &(&Router, &mut bool)| {
-                    **free && router.matches(conf) && alike(&router.conf, conf)
+                if slot.is_some() {
+                    continue;
+                }
+                let same = |nth: &usize| {
+                    let is_free = free.get(*nth) == Some(&true);
+                    let router = self.routers.get(InstanceId(*nth));
+                    is_free && router.is_some_and(|one| one.matches(conf) && alike(&one.conf, conf))
                 };
-                if slot.is_none()
-                    && let Some((router, free)) = routers.find(same)
-                {
+                // Names are unique.
+                let named = Some(next).filter(same);
+                let named = named.filter(|nth| self.is_named(*nth, conf));
+                let found = named.or_else(|| (0..self.routers.len()).find(same));
+                if let Some((nth, free)) = found.and_then(|nth| Some((nth, free.get_mut(nth)?))) {
                     *free = false;
-                    *slot = Some(router.id);
+                    *slot = Some(InstanceId(nth));
+                    next = nth.saturating_add(1);
                 }
             }
         }
         continued
+    }
+
+    fn is_named(&self, nth: usize, conf: &VrrpInstance) -> bool {
+        let router = self.routers.get(InstanceId(nth));
+        router.is_some_and(|router| router.conf.name == conf.name)
     }
 
     /// Notes, for the log, which instances end only to start again.
@@ -197,17 +226,15 @@ impl Engine {
         configured: &[Cidr],
     ) -> Vec<InstanceId> {
         let count = new.len();
+        let ids: Vec<InstanceId> = self.routers.iter().map(|router| router.id).collect();
         let mut old: Vec<Option<Router>> = self.routers.take().into_iter().map(Some).collect();
         let mut added = Vec::new();
         let mut changes = Vec::new();
         for (nth, (conf, continued)) in new.enumerate() {
             let id = InstanceId(nth);
             let position = Position { id, count };
-            let same = |slot: &&mut Option<Router>| {
-                let id = slot.as_ref().map(|router| router.id);
-                id.is_some() && id == continued
-            };
-            let known = old.iter_mut().find(same).and_then(Option::take);
+            let nth = continued.and_then(|id| ids.binary_search(&id).ok());
+            let known = nth.and_then(|nth| old.get_mut(nth)?.take());
             let Some(mut router) = known else {
                 added.push(id);
                 self.routers.push(Router::new(conf, position));

@@ -61,6 +61,9 @@ pub(crate) struct Shared {
     pub(crate) announcing: Option<Slice>,
     /// Something has changed that [`crate::engine::Engine::refresh`] must react to.
     pub(crate) dirty: bool,
+    /// No owner sends adverts from a virtual address, or needs one for that: then it makes no difference
+    /// that those of ours were set.
+    pub(crate) owners_have_source: bool,
     /// Static addresses must be compared with the kernel's.
     pub(crate) recheck_static_addresses: bool,
     /// Addresses that a virtual address may be primary to.
@@ -101,6 +104,7 @@ impl Shared {
             kernel_backlog: false,
             announcing: None,
             dirty: false,
+            owners_have_source: false,
             recheck_static_addresses: false,
             foreign_secondaries: Vec::new(),
             reorder_after: Instant::ZERO,

@@ -85,27 +85,35 @@ impl Engine {
         if !startup_delay.is_zero() {
             log::info!(target: "vrrp", "instances start in {} ms", startup_delay.as_millis());
         }
-        for id in self.routers.ids() {
-            self.start_instance(cx, id, startup_delay);
-        }
+        let all: Vec<InstanceId> = self.routers.ids().collect();
+        self.start_instances(cx, &all, startup_delay);
         Ok(())
     }
 
-    /// Starts an instance as soon as all objects it must not run without have a first result.
-    pub(crate) fn start_instance(
+    /// Starts instances as soon as all objects they must not run without have a first result. All
+    /// owners advertise before the first sets its addresses.
+    pub(crate) fn start_instances(
         &mut self,
         cx: &mut Cx<'_>,
-        id: InstanceId,
+        ids: &[InstanceId],
         startup_delay: Duration,
     ) {
-        let fresh = |router: &&mut Router| !router.machine.is_resuming();
-        let Some(router) = self.routers.get_mut(id).filter(fresh) else {
-            return;
-        };
-        router.start_at = Some(cx.now.after(startup_delay));
-        router.since = router.since.or(Some((cx.now, Reason::Startup)));
-        self.start_if_ready(cx, id);
+        for &id in ids {
+            let fresh = |router: &&mut Router| !router.machine.is_resuming();
+            if let Some(router) = self.routers.get_mut(id).filter(fresh) {
+                router.start_at = Some(cx.now.after(startup_delay));
+                router.since = router.since.or(Some((cx.now, Reason::Startup)));
+                self.start_if_ready(cx, id);
+            }
+        }
         self.flush(cx);
+        for &id in ids {
+            self.report_awaited(id);
+        }
+    }
+
+    /// Logs what a start waits for.
+    fn report_awaited(&self, id: InstanceId) {
         let waits = |router: &&Router| router.start_at.is_some();
         let Some(router) = self.routers.get(id).filter(waits) else {
             return;

@@ -203,10 +203,11 @@ impl<'a> Reactor<'a> {
         self.engine.global()
     }
 
-    /// To be called before a configuration is read: that can take long enough for peers to miss an
-    /// advert.
-    pub fn before_reload(&mut self) {
-        self.engine.before_reload(clock::now(), &mut self.linux);
+    /// To be called before a configuration is read, and applied, within this time: that can take
+    /// long enough for peers to miss an advert.
+    pub fn before_reload(&mut self, time: Duration) {
+        self.engine
+            .before_reload(clock::now(), time, &mut self.linux);
     }
 
     /// Replaces the running configuration.

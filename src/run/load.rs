@@ -1,6 +1,8 @@
 //! Reads the configuration at the start and at each reload, logs its diagnostics, and decides
 //! whether it can be used.
 
+use std::time::{Duration, Instant};
+
 use ::log::Level;
 
 use super::{cannot_read, config_host};
@@ -27,6 +29,8 @@ pub(super) struct Loader<'a> {
     pub(super) problems: String,
     /// Exit code of `-t` for the running configuration.
     pub(super) test_code: u8,
+    /// How long it took to read the last configuration.
+    pub(super) took: Duration,
 }
 
 impl<'a> Loader<'a> {
@@ -37,6 +41,7 @@ impl<'a> Loader<'a> {
             errors: Vec::new(),
             problems: String::new(),
             test_code: exit::OK,
+            took: Duration::ZERO,
         }
     }
 
@@ -105,7 +110,9 @@ impl<'a> Loader<'a> {
     }
 
     fn load(&mut self) -> Loaded {
+        let start = Instant::now();
         let loaded = self.read(self.path);
+        self.took = start.elapsed();
         self.problems = log_diags(&loaded, self.path);
         loaded
     }

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::extra_pid_files::ExtraPidFiles;
 use super::fail;
@@ -30,6 +31,9 @@ use crate::os::seccomp::Seccomp;
 use crate::os::signals::Signals;
 use crate::os::state_file::StateFile;
 use crate::types::CalledAs;
+
+/// Time that a reload may take in addition to several times that of the last one.
+const RELOAD_MARGIN: Duration = Duration::from_millis(30);
 
 /// How a run of the daemon ended.
 pub(super) struct End {
@@ -78,6 +82,7 @@ impl<'a> Daemon<'a> {
             called_as: self.options.called_as,
             shutdown: config.global.shutdown_script.clone(),
             identity: Identity::of(&config.global),
+            reload_took: Duration::ZERO,
         };
         let process = &config.global.process;
         child::limits_at_start();
@@ -237,7 +242,10 @@ impl<'a> Daemon<'a> {
     ) -> Reload {
         log::info!("Reloading ... {}", self.loader.path);
         sd_notify::reloading();
-        reactor.before_reload();
+        let start = Instant::now();
+        // A longer configuration takes longer.
+        let time = self.loader.took.max(running.reload_took);
+        reactor.before_reload(time.saturating_mul(4).saturating_add(RELOAD_MARGIN));
         let outcome = self
             .loader
             .reload()
@@ -250,6 +258,7 @@ impl<'a> Daemon<'a> {
             reactor.report(Command::Reload, Outcome::Refused(&refusal));
             Reload::Refused
         });
+        running.reload_took = start.elapsed();
         sd_notify::send(sd_notify::READY);
         outcome
     }
@@ -336,6 +345,8 @@ struct Running {
     /// `shutdown_script` of the running configuration.
     shutdown: Option<BlockingScript>,
     identity: Identity,
+    /// How long the last reload took.
+    reload_took: Duration,
 }
 
 /// Which of several copies this process is: what decides on its namespace and its files, and cannot

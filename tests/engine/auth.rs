@@ -189,7 +189,7 @@ fn resumed_ah_master_continues_its_sequence() {
     run(&mut first, &mut kernel, at(3_300));
     let theirs = ah_advert(90, "192.0.2.2", 5_000, &KEY);
     receive_by(Protocol::Ah, &mut first, &mut kernel, at(3_400), 2, &theirs);
-    first.before_reload(at(3_500), &mut kernel);
+    first.before_reload(at(3_500), Duration::from_secs(1), &mut kernel);
     first.hand_over(at(3_510), &mut kernel);
     let last = last_number(&kernel);
     assert!(last > 5_000);

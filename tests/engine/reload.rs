@@ -1,6 +1,7 @@
 //! Reload: addresses that become virtual, and addresses that are already present.
 
 use crate::support::kernel::{Kernel, address, at, cidr, instance, run, start};
+use std::time::Duration;
 use vrrpd::config::model::Config;
 use vrrpd::engine::{Engine, Options};
 use vrrpd::types::{Family, Vrid, VrrpState};
@@ -21,6 +22,44 @@ fn started(config: Config, kernel: &mut Kernel) -> Engine {
     run(&mut engine, kernel, at(500));
     kernel.take_log();
     engine
+}
+
+/// While a configuration is read, no advert can be sent.
+#[test]
+fn masters_advertise_before_a_reload_that_their_next_advert_would_wait_for() {
+    let mut kernel = eth0(&[]);
+    let config = Config {
+        instances: vec![instance(7, 255, &[VIP])],
+        ..Config::default()
+    };
+    let mut engine = started(config, &mut kernel);
+    // The interval is a second.
+    for (ms, adverts) in [(1, 0), (1_000, 1)] {
+        let before = kernel.adverts;
+        engine.before_reload(at(500), Duration::from_millis(ms), &mut kernel);
+        assert_eq!(kernel.adverts - before, adverts, "{ms} ms");
+    }
+}
+
+/// Reading the configuration has made the adverts of all instances late.
+#[test]
+fn a_changed_address_does_not_wait_for_instances_without_changes() {
+    let config = |vips: &[&str]| {
+        let others = (1..=20).map(|nth| instance(nth, 255, &[&*format!("192.0.2.{}/32", nth + 1)]));
+        let changed = instance(21, 255, vips);
+        Config {
+            instances: others.chain([changed]).collect(),
+            ..Config::default()
+        }
+    };
+    let mut kernel = eth0(&[]);
+    let mut engine = started(config(&[VIP]), &mut kernel);
+    kernel.deliver(&mut engine, at(2_000));
+    engine.reload(at(2_000), config(&[VIP, OTHER]), &mut kernel);
+    assert_eq!(address_log(&mut kernel), [format!("add 2 {OTHER}")]);
+    kernel.deliver(&mut engine, at(4_000));
+    engine.reload(at(4_000), config(&[OTHER]), &mut kernel);
+    assert_eq!(address_log(&mut kernel), [format!("del 2 {VIP}")]);
 }
 
 fn address_log(kernel: &mut Kernel) -> Vec<String> {

@@ -46,6 +46,25 @@ fn all_advertise_before_the_first_address_is_set() {
 }
 
 #[test]
+fn all_owners_advertise_before_the_first_sets_its_address() {
+    let mut kernel = eth0();
+    let vips = ["192.0.2.107/32", "192.0.2.108/32"];
+    let all = vips.iter().zip(7..);
+    let all = all.map(|(vip, vrid)| instance(vrid, 255, &[vip]));
+    let mut engine = engine(all.collect());
+    start(&mut engine, &mut kernel, at(0));
+    let mut log = kernel.take_log();
+    log.retain(|line| line.starts_with("advert") || line.starts_with("add"));
+    let all = [
+        "advert 7 prio 255 to 224.0.0.18",
+        "advert 8 prio 255 to 224.0.0.18",
+        "add 2 192.0.2.107/32",
+        "add 2 192.0.2.108/32",
+    ];
+    assert_eq!(log, all);
+}
+
+#[test]
 fn addresses_do_not_wait_for_later_takeovers() {
     let log = takeovers(Duration::from_millis(3));
     assert_eq!(log[1], "add 2 192.0.2.107/32");

@@ -245,7 +245,7 @@ impl Engine {
         for router in self.routers.iter_mut() {
             router.resume.quick_resumes = 0;
         }
-        self.before_reload(cx.now, cx.system);
+        self.advertise_before(cx, Instant::NEVER);
         // Includes instances that are still listening and sent no advert.
         self.rewrite_state_file(cx);
         // Only this process knows the previous settings. A host that learns the wrong Ethernet

@@ -100,6 +100,13 @@ impl AddressSet {
         }
     }
 
+    /// Whether addresses are to be removed, or added that were never set.
+    pub(crate) fn has_changed(&self) -> bool {
+        let mut slots = self.slots.iter();
+        !self.retired.is_empty()
+            || self.wanted && slots.any(|slot| slot.state == AddressState::Absent)
+    }
+
     /// Whether a pass is in progress.
     pub(crate) fn is_busy(&self) -> bool {
         self.pass.is_some() || !self.retired.is_empty()
