@@ -52,6 +52,8 @@ pub use network_check::{NetworkCheck, NetworkCheckBuilder};
 pub enum ProbeTransport {
     /// A TCP connection.
     Tcp,
+    /// A TCP connection that is closed as soon as it is established.
+    TcpConnect,
     /// A connected UDP socket.
     Udp,
     /// ICMP or ICMPv6 echo.

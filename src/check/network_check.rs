@@ -54,14 +54,16 @@ impl<'a> NetworkCheckBuilder<'a> {
     /// The machine for a check; `None`: it is not one over the network (`MISC_CHECK`,
     /// `FILE_CHECK`), or this build lacks its protocol (`SSL_GET` without TLS).
     pub fn build(&mut self, kind: &CheckKind) -> Option<NetworkCheck> {
-        use ProbeTransport::{Icmp, Tcp, Udp};
+        use ProbeTransport::{Icmp, Tcp, TcpConnect, Udp};
         let (target, transport, machine): (_, _, Box<dyn CheckMachine>) = match kind {
             CheckKind::Http(target, http) => {
                 return self.http(target, http, HttpCheck::new(target, http));
             }
-            CheckKind::Tcp(target) => {
-                (target, Tcp, Box::new(TcpCheck::new(target.connect_timeout)))
-            }
+            CheckKind::Tcp(target) => (
+                target,
+                TcpConnect,
+                Box::new(TcpCheck::new(target.connect_timeout)),
+            ),
             CheckKind::Smtp { target, helo } => {
                 let machine = SmtpCheck::new(target.connect_timeout, helo);
                 (target, Tcp, Box::new(machine))

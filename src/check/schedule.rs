@@ -11,12 +11,17 @@
 //! A server counts as up until its first check fails, which is not retried: clients must not be
 //! sent to a server that never worked. With `alpha` a server counts as down until its first
 //! success. Runs follow the configured interval, not the end of the previous run; missed runs are
-//! skipped.
+//! skipped. A run may start a little early, together with another that is due; the next one is due
+//! as if it had not.
 
 use core::time::Duration;
 
 use crate::config::model::lvs::Check;
 use crate::types::Instant;
+
+/// How early a run may start: at most this long, and at most this part of the interval.
+const EARLY: Duration = Duration::from_millis(32);
+const EARLY_PART: u32 = 64;
 
 /// How a result changed the state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,6 +86,14 @@ impl Schedule {
         self.due
     }
 
+    /// Whether a run may start before it is due because another one does. A retry may not.
+    #[must_use]
+    pub fn may_join(&self, conf: &Check, now: Instant) -> bool {
+        let early = conf.interval.checked_div(EARLY_PART).unwrap_or_default();
+        let early = early.min(EARLY);
+        self.failures == 0 && self.due <= now.after(early)
+    }
+
     /// A run has ended. Sets the time of the next one.
     pub fn result(&mut self, conf: &Check, now: Instant, good: bool) -> ResultEffect {
         let first = !core::mem::replace(&mut self.has_result, true);
@@ -113,6 +126,11 @@ impl Schedule {
     pub fn skip(&mut self, conf: &Check, now: Instant) {
         let nanos = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
         let interval = conf.interval.max(Duration::from_millis(1));
+        let early = self.due.since(now);
+        if !early.is_zero() && early <= EARLY {
+            self.due = self.due.after(interval);
+            return;
+        }
         let late = nanos(now.since(self.due));
         let late = late.checked_rem(nanos(interval)).unwrap_or(0);
         let late = Duration::from_nanos(late);
@@ -205,6 +223,31 @@ mod tests {
             assert_eq!(schedule.result(&conf, at(now), good), effect, "{name}");
             assert_eq!(schedule.due(), at(due), "{name}");
         }
+    }
+
+    #[test]
+    fn a_run_may_join_others_early_and_keeps_its_times() {
+        let ms = Instant::from_millis;
+        let conf = conf(1, false);
+        let mut schedule = Schedule::new(false);
+        schedule.start(at(5), Duration::ZERO, 0);
+        assert!(!schedule.may_join(&conf, ms(4_967)));
+        assert!(schedule.may_join(&conf, ms(4_968)));
+        for (now, due) in [(4_968, 15), (14_999, 25), (24_970, 35), (35_000, 45)] {
+            schedule.result(&conf, ms(now), true);
+            assert_eq!(schedule.due(), at(due), "{now}");
+        }
+        schedule.result(&conf, ms(44_970), false);
+        assert_eq!(schedule.due(), ms(45_970), "a retry");
+        assert!(!schedule.may_join(&conf, ms(45_969)), "is not early");
+        let short = Check {
+            interval: Duration::from_millis(64),
+            ..conf
+        };
+        let mut schedule = Schedule::new(false);
+        schedule.start(at(5), Duration::ZERO, 0);
+        assert!(!schedule.may_join(&short, ms(4_998)));
+        assert!(schedule.may_join(&short, ms(4_999)));
     }
 
     #[test]

@@ -276,6 +276,10 @@ impl<'a> Reactor<'a> {
         if let Some(pause) = logging::flush() {
             timeout = Some(timeout.map_or(pause, |left| left.min(pause)));
         }
+        #[cfg(feature = "lvs")]
+        if let Some(limit) = self.check_wait_limit() {
+            timeout = Some(timeout.map_or(limit, |left| left.min(limit)));
+        }
         self.update_poll_list();
         let start = clock::now();
         sys::ppoll(&mut self.poll, timeout)?;

@@ -148,6 +148,43 @@ fn first_checks_are_spread_over_warmup() {
     }
 }
 
+/// Milliseconds in which checks start, and the most starts in one of them and in 0.1 s, in the second
+/// interval of 6 s.
+fn wake_ups(checks: u16) -> (usize, usize, usize) {
+    let every_6_seconds = |port| Check {
+        interval: Duration::from_secs(6),
+        warmup: Duration::from_secs(6),
+        ..tcp(port)
+    };
+    let servers = (0..checks).map(|port| vec![every_6_seconds(port)]);
+    let mut kernel = eth0();
+    let mut engine = started(config(servers.collect()), &mut kernel);
+    let (mut wake_ups, mut most) = (0, 0);
+    let mut spread = [0; 60];
+    for ms in 0..12_000 {
+        run(&mut engine, &mut kernel, at(ms));
+        let open = kernel.probes.open.clone();
+        for (probe, ..) in &open {
+            kernel.socket_event(&mut engine, at(ms), *probe, SocketEvent::Connected);
+        }
+        if let Some(tenth) = ms.checked_sub(6_000).filter(|_| !open.is_empty()) {
+            spread[usize::try_from(tenth / 100).expect("small")] += open.len();
+            wake_ups += 1;
+            most = most.max(open.len());
+        }
+    }
+    (wake_ups, most, spread.into_iter().max().unwrap_or(0))
+}
+
+#[test]
+fn checks_that_are_due_soon_start_together() {
+    let (wakes, most, in_a_tenth) = wake_ups(2_000);
+    assert!(wakes <= 200, "2,000 checks in {wakes} ms");
+    assert!(most <= 16, "{most} in one");
+    assert!(in_a_tenth <= 2 * 2_000 / 60, "{in_a_tenth} in 0.1 s");
+    assert_eq!(wake_ups(10), (10, 1, 1), "few checks keep their times");
+}
+
 #[test]
 fn open_check_sockets_are_limited_and_others_wait() {
     let servers = (0..300).map(|port| vec![tcp(port)]).collect();

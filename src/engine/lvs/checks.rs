@@ -103,6 +103,8 @@ pub(crate) struct Checks {
     /// Bytes a machine wants to send.
     out: Vec<u8>,
     pub(crate) started: bool,
+    /// When a check over the network has started last.
+    latest: Instant,
 }
 
 /// Result of [`Checks::expire`].
@@ -199,6 +201,7 @@ impl Checks {
             children: ChildLimits::new(count),
             out: Vec::new(),
             started: false,
+            latest: Instant::ZERO,
         }
     }
 
@@ -214,6 +217,19 @@ impl Checks {
 
     // ---- running ----
 
+    /// The check to serve next: one that is due, or one that joins another that has just started,
+    /// so that the process wakes up once for several.
+    fn first_due(&self, now: Instant, conf: &lvs::Lvs) -> Option<usize> {
+        let (at, index) = self.timers.first()?;
+        if at <= now {
+            return Some(index);
+        }
+        let run = self.runs.get(index).filter(|_| self.latest == now)?;
+        let check = lookup(conf, run.path)?.check;
+        let is_network = run.phase == Phase::Idle && matches!(run.method, Method::Network(_));
+        (is_network && run.schedule.may_join(check, now)).then_some(index)
+    }
+
     /// Does one thing that is due.
     pub(crate) fn expire(
         &mut self,
@@ -228,7 +244,7 @@ impl Checks {
             self.start_child(cx, index, conf, children);
             return Progress::Enough;
         }
-        let Some((_, index)) = self.timers.first().filter(|(at, _)| *at <= cx.now) else {
+        let Some(index) = self.first_due(cx.now, conf) else {
             return Progress::Nothing;
         };
         let Some(run) = self.runs.get_mut(index) else {
@@ -238,6 +254,7 @@ impl Checks {
             (Phase::Idle, Method::Network(network)) => {
                 network.start();
                 run.phase = Phase::Queued;
+                self.latest = cx.now;
                 self.timers.set(index, None);
                 if self.sockets.acquire(index) {
                     return self.open(cx, index, conf);

@@ -5,8 +5,13 @@
 //! bytes wait to be sent, and for POLLIN otherwise. An iteration of the loop takes at most one
 //! event from each socket, and stops when the time for all of them is over; the rest stays in the
 //! kernel until the next iteration, which continues behind the last socket served. So does an event
-//! of a socket whose index has changed.
+//! of a socket whose index has changed. They are polled again when all events of the last poll have
+//! been served: polling thousands of sockets for the few that can be served takes too long.
+//!
+//! After several sockets were opened or served they are not polled for a moment: then they answer
+//! within one wake-up.
 
+use core::time::Duration;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd};
@@ -18,7 +23,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use crate::check::{ProbeTransport, SocketEvent};
 use crate::config::model::lvs::Target;
 use crate::sys;
-use crate::types::Family;
+use crate::types::{Family, Instant};
 use crate::wire::checksum::Sum;
 
 /// Maximum number of bytes waiting to be sent to one peer.
@@ -28,6 +33,10 @@ const MAX_RECEIVED: usize = 16 << 10;
 /// RLIMIT_NOFILE to raise the limit to when it is reached: thousands of servers may be down at
 /// once.
 const FILES: rlim_t = 8192;
+/// How long sockets are not polled after some were opened or served.
+const PAUSE: Duration = Duration::from_millis(2);
+/// Number of sockets from which on it is worth it.
+const MANY: usize = 4;
 /// Index of a check without a socket.
 const NO_SOCKET: usize = usize::MAX;
 /// Socket option of `linux/icmp.h`: drops the ICMP types whose bits are set.
@@ -63,6 +72,12 @@ pub(crate) struct CheckSockets {
     next: usize,
     /// Number of sockets still to be served in this iteration.
     left: usize,
+    /// Whether the last poll included the sockets.
+    polled: bool,
+    /// Whether sockets were opened or served since the last pause.
+    busy: bool,
+    /// End of the pause in progress.
+    pause: Option<Instant>,
     /// Identifier of the latest echo request on a raw socket.
     echo_id: u16,
 }
@@ -78,15 +93,38 @@ impl Default for CheckSockets {
             limit: share(soft),
             next: 0,
             left: 0,
+            polled: false,
+            busy: false,
+            pause: None,
             echo_id: u16::from_be_bytes([high, low]),
         }
     }
 }
 
 impl CheckSockets {
-    /// Entries for the loop's poll list.
+    /// Entries for the loop's poll list: none during a pause, and while events of the last poll have
+    /// not been served.
     pub(crate) fn entries(&self) -> &[libc::pollfd] {
-        &self.entries
+        match self.left == 0 && self.pause.is_none() {
+            true => &self.entries,
+            false => &[],
+        }
+    }
+
+    /// How long the loop may wait at most for the sake of the sockets. To be called before each
+    /// poll.
+    pub(super) fn wait_limit(&mut self, clock: impl Fn() -> Instant) -> Option<Duration> {
+        if self.left > 0 {
+            return Some(Duration::ZERO);
+        }
+        let busy = core::mem::take(&mut self.busy);
+        if self.pause.is_none() && !(busy && self.sockets.len() >= MANY) {
+            return None;
+        }
+        let now = clock();
+        let end = self.pause.unwrap_or_else(|| now.after(PAUSE));
+        self.pause = Some(end).filter(|end| *end > now);
+        self.pause.map(|end| end.since(now))
     }
 
     fn find(&self, check: usize) -> Option<usize> {
@@ -106,6 +144,7 @@ impl CheckSockets {
             return Err(io::Error::from_raw_os_error(libc::EMFILE));
         }
         let Opened { socket, raw } = open(transport, target)?;
+        self.busy = true;
         self.echo_id = self.echo_id.wrapping_add(1);
         if self.indexes.len() <= check {
             self.indexes.resize(check + 1, NO_SOCKET);
@@ -196,6 +235,10 @@ impl CheckSockets {
     /// Takes over what poll reported for [`CheckSockets::entries`]. To be called before a socket is
     /// opened or closed.
     pub(crate) fn polled(&mut self, entries: &[libc::pollfd]) {
+        self.polled = !entries.is_empty();
+        if !self.polled {
+            return;
+        }
         for (entry, polled) in self.entries.iter_mut().zip(entries) {
             entry.revents = polled.revents;
         }
@@ -205,7 +248,12 @@ impl CheckSockets {
     /// See [`crate::engine::system::lvs::LvsSystem::has_event`].
     pub(super) fn has_event(&self, check: usize) -> bool {
         let entry = self.find(check).and_then(|index| self.entries.get(index));
-        entry.is_some_and(|entry| entry.revents != 0)
+        entry.is_some_and(|entry| !self.polled || entry.revents != 0)
+    }
+
+    /// Whether [`CheckSockets::next`] may return an event.
+    pub(super) fn has_events(&self) -> bool {
+        self.left > 0
     }
 
     /// The next event of this iteration, and the check it is for.
@@ -222,6 +270,7 @@ impl CheckSockets {
                 // The last event of this socket; poll would report it again and again.
                 (entry.fd, entry.revents) = (-1, 0);
             }
+            self.busy = true;
             return Some((socket.check, event));
         }
         None
@@ -273,7 +322,7 @@ impl CheckSocket {
 
     fn receive(&self, buffer: &mut [u8]) -> Option<Event> {
         let limit = match self.transport {
-            ProbeTransport::Tcp => MAX_RECEIVED.min(buffer.len()),
+            ProbeTransport::Tcp | ProbeTransport::TcpConnect => MAX_RECEIVED.min(buffer.len()),
             // Whatever does not fit of a datagram is lost.
             ProbeTransport::Udp | ProbeTransport::Icmp => buffer.len(),
         };
@@ -332,7 +381,9 @@ struct Opened {
 fn open(transport: ProbeTransport, target: &Target) -> io::Result<Opened> {
     let domain = Domain::for_address(target.remote);
     let opened = match transport {
-        ProbeTransport::Tcp => create(domain, Type::STREAM, Protocol::TCP)?,
+        ProbeTransport::Tcp | ProbeTransport::TcpConnect => {
+            create(domain, Type::STREAM, Protocol::TCP)?
+        }
         ProbeTransport::Udp => create(domain, Type::DGRAM, Protocol::UDP)?,
         ProbeTransport::Icmp => open_icmp(domain)?,
     };
@@ -343,6 +394,11 @@ fn open(transport: ProbeTransport, target: &Target) -> io::Result<Opened> {
     if let Some(name) = &target.bind_interface {
         // This is also the scope of link-local addresses.
         socket.bind_device(Some(name.as_str().as_bytes()))?;
+    }
+    if transport == ProbeTransport::TcpConnect {
+        // The end of the connection acknowledges that it is established: a packet less in each
+        // direction. If the kernel refuses, nothing is lost.
+        let _ = sys::set_int_option(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_QUICKACK, 0);
     }
     let icmp = transport == ProbeTransport::Icmp;
     let port = |port| if icmp { 0 } else { port };

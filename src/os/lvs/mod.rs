@@ -90,8 +90,17 @@ impl LvsSystem for Linux {
 }
 
 impl Reactor<'_> {
+    /// How long the loop may wait at most for the sake of health checks. To be called before each
+    /// poll.
+    pub(super) fn check_wait_limit(&mut self) -> Option<Duration> {
+        self.linux.lvs.checks.wait_limit(clock::now)
+    }
+
     /// Passes the events of health check sockets to the engine, as many as there is time for.
     pub(super) fn read_checks(&mut self) {
+        if !self.linux.lvs.checks.has_events() {
+            return;
+        }
         let buffer = &mut self.event_buffer;
         let mut now = clock::now();
         let until = now.after(SLICE);

@@ -55,6 +55,29 @@ fn a_connection_is_opened_used_and_closed() {
 }
 
 #[test]
+fn the_end_of_a_connection_acknowledges_that_it_was_established() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    listener.set_nonblocking(true).expect("a socket");
+    let to = target(listener.local_addr().expect("bound"));
+    let (mut checks, mut buffer) = (CheckSockets::default(), vec![0; 65_536]);
+    let mut accepted_late = false;
+    // The kernel acknowledges after 200 ms: this process may be stopped for so long.
+    for _ in 0..20 {
+        let opened = checks.open(7, ProbeTransport::TcpConnect, &to);
+        opened.expect("connecting");
+        assert_eq!(one(&mut checks, &mut buffer), Event::Connected);
+        let early = listener.accept();
+        accepted_late |= early.is_err();
+        checks.close(7);
+        let accepted = early.or_else(|_| listener.accept());
+        let (mut server, _) = accepted.expect("a client");
+        server.set_nonblocking(false).expect("a socket");
+        assert_eq!(server.read(&mut buffer).expect("no reset"), 0);
+    }
+    assert!(accepted_late, "no handshake was complete only at its end");
+}
+
+#[test]
 fn a_port_without_a_listener_is_reported() {
     let tcp = {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
@@ -154,21 +177,69 @@ fn a_flood_on_one_socket_does_not_starve_the_others() {
     }
     // The loop has time for one event in each iteration.
     let mut served = Vec::new();
-    for _ in 0..3 {
+    for nth in 0..6 {
         let mut polled = checks.entries().to_vec();
+        assert_eq!(
+            polled.is_empty(),
+            nth % 3 != 0,
+            "polled when all are served"
+        );
         sys::ppoll(&mut polled, Some(Duration::from_secs(2))).expect("polled");
         checks.polled(&polled);
         let (number, event) = checks.next(&mut buffer).expect("an event");
         assert_eq!(event, Event::Received(MAX_RECEIVED));
-        assert!(!checks.has_event(number));
         served.push(number);
+        assert!(
+            (0..3).any(|number| checks.has_event(number)) || nth % 3 == 2,
+            "the others wait"
+        );
     }
     served.sort_unstable();
-    assert_eq!(served, [0, 1, 2]);
-    assert!(
-        (0..3).any(|number| checks.has_event(number)),
-        "the others wait"
+    assert_eq!(served, [0, 0, 1, 1, 2, 2]);
+}
+
+#[test]
+fn sockets_that_were_opened_together_are_polled_after_a_pause() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let to = target(listener.local_addr().expect("bound"));
+    let (mut checks, mut buffer) = (CheckSockets::default(), vec![0; 65_536]);
+    let at = Instant::from_millis;
+    let open = |checks: &mut CheckSockets, number| {
+        let opened = checks.open(number, ProbeTransport::Tcp, &to);
+        opened.expect("connecting");
+    };
+    let limit = |checks: &mut CheckSockets, ms| checks.wait_limit(|| at(ms));
+    assert_eq!(limit(&mut checks, 0), None);
+    for number in 1..MANY {
+        open(&mut checks, number);
+    }
+    assert_eq!(limit(&mut checks, 0), None, "few");
+    assert_eq!(checks.entries().len(), MANY - 1);
+    open(&mut checks, MANY);
+    assert_eq!(limit(&mut checks, 1), Some(PAUSE));
+    assert!(checks.entries().is_empty());
+    // A packet of VRRP ends the poll.
+    checks.polled(&[]);
+    assert!(checks.has_event(1), "nobody has looked");
+    assert_eq!(
+        limit(&mut checks, 2),
+        Some(PAUSE - Duration::from_millis(1))
     );
+    assert!(checks.entries().is_empty());
+    assert_eq!(limit(&mut checks, 3), None, "the pause is over");
+    assert_eq!(checks.entries().len(), MANY);
+    let events = poll(&mut checks, &mut buffer);
+    assert_eq!(events.len(), MANY, "{events:?}");
+    assert!(!checks.has_event(1));
+    // They were served, and are still open.
+    assert_eq!(limit(&mut checks, 3), Some(PAUSE));
+    for number in 1..=MANY {
+        checks.close(number);
+    }
+    assert_eq!(limit(&mut checks, 5), None);
+    open(&mut checks, 1);
+    assert_eq!(limit(&mut checks, 6), None, "one");
+    assert_eq!(checks.entries().len(), 1);
 }
 
 #[test]
