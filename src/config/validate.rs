@@ -116,15 +116,9 @@ fn remove_duplicates(
 
 /// Removes names in the value blocks of `node` that no block defines.
 fn remove_undefined(node: &mut Node, defined: &[(&'static str, SpanMap)], diags: &mut Diags) {
-    let Node {
-        keyword,
-        args,
-        block: Some(block),
-        ..
-    } = node
-    else {
-        return;
-    };
+    let (keyword, args) = (&node.keyword, &node.args);
+    let owner = || format!("{} `{}`", keyword.text, first_word(args));
+    let Some(block) = &mut node.block else { return };
     for list in &mut block.nodes {
         let Some((_, kind)) = REFERENCES
             .iter()
@@ -158,12 +152,8 @@ fn remove_undefined(node: &mut Node, defined: &[(&'static str, SpanMap)], diags:
                     diags.again(first, word.span);
                     return true;
                 }
-                let message = format!(
-                    "{} `{}`: {kind} `{}` is not defined; ignored",
-                    keyword.text,
-                    first_word(args),
-                    word.text
-                );
+                let (owner, text) = (owner(), &word.text);
+                let message = format!("{owner}: {kind} `{text}` is not defined; ignored");
                 let help = match near {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("define `{kind} {} {{ … }}`", word.text),
