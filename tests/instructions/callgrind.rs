@@ -115,7 +115,7 @@ fn no_scenario_needs_more_instructions_than_its_limit() {
         let limit = limit(&limits, scenario).unwrap_or(0);
         println!("{scenario}: {count} instructions, limit {limit}");
         // A limit that fits stays: it is not to grow by a little each time.
-        let fits = count <= limit && count * (100 + 2 * HEADROOM) / 100 >= limit;
+        let fits = count <= limit && count * (100 + HEADROOM + 2) / 100 >= limit;
         let new_limit = match fits {
             true => limit,
             false => count + count * HEADROOM / 100,
