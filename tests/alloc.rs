@@ -100,6 +100,10 @@ fn ten_thousand_adverts_sent_and_received_do_not_allocate() {
     authenticated_instances();
 }
 
+/// Offset of the protocol number in the IPv4 header, and that of AH.
+const PROTOCOL: usize = 9;
+const AH: u8 = 51;
+
 /// Instances with AH, with auth_hmac, and with vip_lease.
 fn authenticated_instances() {
     let key = |id| HmacKey {
@@ -143,10 +147,13 @@ fn authenticated_instances() {
             before = allocations();
         }
         run(&mut engine, &mut kernel, at(nth * 100 + 99));
-        // Each receives the adverts of the other; the AH advert is sent once a second.
+        // The backup receives the master's adverts, but not the one with AH, which is sent once a second
+        // and may be the last one.
         packet.clear();
         packet.extend_from_slice(&kernel.last_advert);
-        receive(&mut engine, &mut kernel, at(nth * 100 + 99), 3, &packet);
+        if packet.get(PROTOCOL) != Some(&AH) {
+            receive(&mut engine, &mut kernel, at(nth * 100 + 99), 3, &packet);
+        }
         kernel.wall_clock += std::time::Duration::from_millis(100);
     }
     let allocated = allocations() - before;
