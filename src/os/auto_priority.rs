@@ -66,15 +66,7 @@ impl AutoPriority {
     ) {
         match self.change(wait, process, shortest) {
             Some(Change::Raise(priority)) => self.raise(priority, wait.late),
-            Some(Change::GiveUp) => {
-                if sys::set_scheduler(process.rt_priority.unwrap_or(0)).is_ok() {
-                    log::info!(
-                        "{} ms of work without a pause: no raised priority for {} s",
-                        LONGEST_WORK.as_millis(),
-                        COOL_DOWN.as_secs()
-                    );
-                }
-            }
+            Some(Change::GiveUp) => give_up(process.rt_priority),
             None => {}
         }
     }
@@ -122,6 +114,17 @@ impl AutoPriority {
         }
         self.current = current.saturating_add(1);
         Some(Change::Raise(self.current))
+    }
+}
+
+/// Goes back to the configured priority.
+fn give_up(configured: Option<u8>) {
+    if sys::set_scheduler(configured.unwrap_or(0)).is_ok() {
+        log::info!(
+            "{} ms of work without a pause: no raised priority for {} s",
+            LONGEST_WORK.as_millis(),
+            COOL_DOWN.as_secs()
+        );
     }
 }
 

@@ -47,7 +47,8 @@ impl Instance {
     pub fn read_delay(&self) -> Duration {
         match &self.state {
             State::Backup(backup) if !backup.is_taking_over() => {
-                self.span(TimerKind::Skew, self.timer_interval()) / 4 * 3
+                let skew = self.span(TimerKind::Skew, self.timer_interval());
+                skew.saturating_sub(skew.checked_div(4).unwrap_or_default())
             }
             State::Init | State::Fault => Duration::MAX,
             State::Backup(_) | State::Resuming(_) | State::Master(_) => Duration::ZERO,

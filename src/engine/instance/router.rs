@@ -523,11 +523,8 @@ fn stagger(conf: &VrrpInstance, position: Position) -> Duration {
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let interval = conf.advert_int.duration();
     let room = u32::try_from(interval.as_nanos() / STEP.as_nanos()).unwrap_or(u32::MAX);
-    let steps = number(position.count)
-        .div_ceil(TOGETHER)
-        .min(room)
-        .min(STEPS)
-        .max(1);
+    let wanted = number(position.count).div_ceil(TOGETHER);
+    let steps = wanted.min(room).clamp(1, STEPS);
     let step = number(position.id.0) % steps;
     interval.saturating_mul(step) / steps
 }
