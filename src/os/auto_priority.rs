@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use super::sched::{NO_REAL_TIME, warn_if_refused};
 use crate::config::model::ProcessSettings;
+use crate::engine::system::errno_text;
 use crate::log;
 use crate::sys;
 use crate::types::Instant;
@@ -65,21 +66,25 @@ impl AutoPriority {
         shortest: impl FnOnce() -> Duration,
     ) {
         match self.change(wait, process, shortest) {
-            Some(Change::Raise(priority)) => self.raise(priority, wait.late),
+            Some(Change::Raise(priority)) => self.raise(priority, wait.late, process),
             Some(Change::GiveUp) => give_up(process.rt_priority),
             None => {}
         }
     }
 
-    fn raise(&mut self, priority: u8, late: Duration) {
+    fn raise(&mut self, priority: u8, late: Duration, process: &ProcessSettings) {
+        let late = late.as_micros();
         match sys::set_scheduler(priority) {
             Ok(()) => {
-                let late = late.as_micros();
                 log::info!("a timer was {late} us late: real-time priority is now {priority}");
             }
             Err(errno) => {
                 (self.current, self.refused) = (0, true);
-                warn_if_refused("max_auto_priority", NO_REAL_TIME, Err(errno));
+                if process.max_auto_priority.is_some() {
+                    return warn_if_refused("max_auto_priority", NO_REAL_TIME, Err(errno));
+                }
+                let why = errno_text(errno as i32);
+                log::info!("a timer was {late} us late; real-time priority: {why}");
             }
         }
     }

@@ -24,6 +24,7 @@ use nix::unistd::geteuid;
 use super::dumps;
 use super::file_access::{EXECUTE, Identity};
 use super::host::own_user;
+use super::sched;
 use crate::config::Config;
 use crate::config::capability::{Capability, Need, Needs};
 use crate::config::model::{ProcessSettings, User};
@@ -100,6 +101,13 @@ impl Privileges {
         }
         if self.initial.has(cap(Capability::DacOverride)) {
             plan.files.add_needs(&mut needs);
+        }
+        let nice = self.initial.has(cap(Capability::SysNice));
+        if plan.raises_priority && nice && !sched::is_real_time_allowed() {
+            needs.add(
+                Capability::SysNice,
+                &"real-time priority when timers are late",
+            );
         }
         if plan.tracks_processes && proc_is_hidden() {
             needs.add(Capability::SysPtrace, &"vrrp_track_process");
@@ -228,6 +236,8 @@ pub struct Plan {
     pub first_program: Option<String>,
     needs: Needs,
     tracks_processes: bool,
+    /// `max_auto_priority` is not configured.
+    raises_priority: bool,
     files: Files,
 }
 
@@ -244,6 +254,7 @@ impl Plan {
             first_program,
             needs,
             tracks_processes: !config.track_processes.is_empty(),
+            raises_priority: config.global.process.max_auto_priority.is_none(),
             files: Files::new(config, pid_file),
         }
     }

@@ -10,19 +10,37 @@ use core::time::Duration;
 use crate::types::Instant;
 
 /// Longest pause. The receive buffer holds what arrives meanwhile, floods included.
-const LONGEST: Duration = Duration::from_millis(20);
+const LONGEST: Duration = Duration::from_millis(50);
 /// Shorter ones would save too few wake-ups.
 const SHORTEST: Duration = Duration::from_millis(1);
 /// After more packets than this at once there is no pause: their sender may fill the buffer.
 const FLOOD: u32 = 512;
 
 /// Pauses of one socket.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct ReadPause {
     /// Of the pause in progress.
     end: Option<Instant>,
+    /// It follows another one.
+    is_next: bool,
     /// Start of the last read that found packets.
     last_read: Option<Instant>,
+    /// The last pause after a packet that was polled for has saved wake-ups.
+    first_pays: bool,
+    /// The last one that followed another has.
+    next_pays: bool,
+}
+
+impl Default for ReadPause {
+    fn default() -> Self {
+        ReadPause {
+            end: None,
+            is_next: false,
+            last_read: None,
+            first_pays: false,
+            next_pays: true,
+        }
+    }
 }
 
 impl ReadPause {
@@ -36,26 +54,38 @@ impl ReadPause {
         self.end.and(self.last_read)
     }
 
-    /// To be called after `packets` were read, from `start` on until none was left. `delay` is how long the next one may
-    /// wait.
+    /// To be called after `packets` were read, from `start` on until none was left. `delay` is how
+    /// long the next one may wait.
     pub(super) fn after_reading(
         &mut self,
         start: Instant,
         packets: u32,
         delay: impl FnOnce() -> Duration,
     ) {
-        let paused = self.end.take().is_some();
+        let was_paused = self.end.take().is_some();
+        // One packet would have been one wake-up without the pause, too.
+        let pays = packets > 1;
+        match was_paused {
+            true if self.is_next => self.next_pays = pays,
+            true => self.first_pays = pays,
+            false => {}
+        }
         if packets == 0 || packets > FLOOD {
             return;
         }
         let last = self.last_read.replace(start);
         let gap = last.map_or(Duration::MAX, |last| start.since(last));
-        // Several in one pause: without it each of them would have been a wake-up.
-        if paused && packets == 1 || !paused && gap > LONGEST {
+        if !was_paused && !self.first_pays && gap > LONGEST {
             return;
         }
         let delay = delay().min(LONGEST);
-        if delay >= SHORTEST && (paused || gap <= delay) {
+        self.next_pays |= !was_paused && gap <= delay / 2;
+        let is_worth_it = match was_paused {
+            true => self.next_pays,
+            false => self.first_pays || gap <= delay,
+        };
+        if is_worth_it && delay >= SHORTEST {
+            self.is_next = was_paused;
             self.end = Some(start.after(delay));
         }
     }
@@ -106,9 +136,26 @@ mod tests {
     }
 
     #[test]
+    fn bursts_are_read_in_one_pause_each() {
+        let reads = [
+            (0, 1),
+            (1, 1),
+            (6, 7),
+            (11, 0),
+            (100, 1),
+            (105, 7),
+            (200, 1),
+        ];
+        let first = [None, Some(at(6)), Some(at(11)), None];
+        // The pause after the burst has saved nothing.
+        let later = [Some(at(105)), None, Some(at(205))];
+        assert_eq!(pauses(ms(5), &reads), [&first[..], &later].concat());
+    }
+
+    #[test]
     fn pauses_are_neither_longer_than_the_buffer_holds_nor_too_short_to_help() {
         let reads = [(0, 1), (1, 1)];
-        assert_eq!(pauses(ms(600), &reads), [None, Some(at(21))]);
+        assert_eq!(pauses(ms(600), &reads), [None, Some(at(51))]);
         assert_eq!(pauses(Duration::from_micros(999), &reads), [None; 2]);
         assert_eq!(pauses(Duration::ZERO, &reads), [None; 2]);
     }

@@ -10,7 +10,7 @@ use crate::types::Instant;
 
 /// Age limit of time stamps in nanoseconds, more than a [`super::read_pause`]. After a longer stall
 /// an advert counts from when it is read.
-const RECENT: u64 = 30_000_000;
+const RECENT: u64 = 60_000_000;
 /// A greater change of the clocks' difference, in nanoseconds, means that the wall clock was set.
 const SET: u64 = 1_000_000;
 
@@ -131,8 +131,8 @@ mod tests {
         let clock = &mut clock_at(100);
         let unused = at(999);
         assert_eq!(read(clock, 100, unused), (100, Some(100)));
-        assert_eq!(read(clock, 80, unused), (80, Some(80)), "after a pause");
-        assert_eq!(read(clock, 70, unused), (100, Some(70)), "after a stall");
+        assert_eq!(read(clock, 50, unused), (50, Some(50)), "after a pause");
+        assert_eq!(read(clock, 40, unused), (100, Some(40)), "after a stall");
     }
 
     #[test]

@@ -146,6 +146,11 @@ fn lock_memory() {
     warn_if_refused("vrrp_no_swap", "memory may be swapped", mlockall(flags));
 }
 
+/// Whether the process may have real-time priority without a capability.
+pub(super) fn is_real_time_allowed() -> bool {
+    getrlimit(Resource::RLIMIT_RTPRIO).is_ok_and(|(soft, _)| soft > 0)
+}
+
 /// Lets the process raise its priority to 1 later, when it has given up its capabilities.
 fn allow_real_time(process: &ProcessSettings) {
     if process.max_auto_priority.is_none()

@@ -222,7 +222,7 @@ impl Engine {
         if due.is_some_and(|at| at <= cx.now) {
             self.update_records(cx);
         }
-        let next = self.shared.state_records.next_update();
+        let next = self.shared.state_records.latest_update();
         self.shared.set_timer(TimerKey::StateFile, next);
         self.shared.state_records.write(cx);
     }
@@ -396,14 +396,15 @@ impl Router {
             .last_advert
             .is_none_or(|last| last.at <= self.resume.resumed_at);
         let is_pending = !is_first && self.machine.last_sequence() == 0;
+        let grace = self.machine.peer_down_interval_min();
         self.resume.last_advert = Some(LastAdvert {
             at,
-            grace: self.machine.peer_down_interval_min(),
+            grace,
             priority,
             is_pending,
         });
         if is_pending {
-            shared.state_records.outdated();
+            shared.state_records.outdated(grace);
         } else {
             shared.state_records.set(self.id, self.record(at).as_ref());
         }

@@ -511,8 +511,8 @@ fn kind(conf: &VrrpInstance) -> Kind {
 }
 
 /// Instances whose adverts are due at the same time: one wake-up for all of them, and when their
-/// router dies, the last of them takes over a tenth of a millisecond after the first.
-const TOGETHER: u32 = 8;
+/// router dies, the last of them takes over a fraction of a millisecond after the first.
+const TOGETHER: u32 = 16;
 /// Least time between them and the next: enough for their takeover, addresses included.
 const STEP: Duration = Duration::from_micros(1500);
 /// Largest number of steps within the advert interval.

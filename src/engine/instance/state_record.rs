@@ -21,9 +21,10 @@ use crate::engine::cx::Cx;
 use crate::types::{Cidr, Family, IfIndex, IfName, InstanceId, Instant, Mac, Priority};
 use crate::vrrp;
 
-/// How long the time of an advert may wait to be written: every advert would be a system call, and
-/// wear flash memory.
-const WRITE_PERIOD: Duration = Duration::from_millis(100);
+/// How long the time of an advert waits to be written: this part of the time in which no peer takes
+/// over, at least [`LEAST_WAIT`]. Every advert would be a system call, and wear flash memory.
+const PART: u32 = 8;
+const LEAST_WAIT: Duration = Duration::from_millis(100);
 /// Length of a record in bytes; divides the page size.
 pub(super) const LEN: usize = 64;
 const SUM: Range<usize> = 60..64;
@@ -226,8 +227,8 @@ pub(crate) struct StateRecords {
     image: Vec<u8>,
     /// The part that is not written yet.
     dirty: Range<usize>,
-    /// Adverts were sent whose times are not in the image.
-    outdated: bool,
+    /// How long the times of adverts wait that are not in the image; `None`: all are.
+    wait: Option<Duration>,
     /// When the times of adverts were last brought up to date.
     updated: Instant,
     /// Numbers of records behind those of instances that are not in use.
@@ -316,19 +317,26 @@ impl StateRecords {
         };
     }
 
-    /// An advert was sent; its time may wait.
-    pub(crate) fn outdated(&mut self) {
-        self.outdated = true;
+    /// An advert was sent after which no peer takes over for `grace`.
+    pub(crate) fn outdated(&mut self, grace: Duration) {
+        let wait = LEAST_WAIT.max(grace / PART);
+        self.wait = Some(self.wait.map_or(wait, |before| before.min(wait)));
     }
 
-    /// When the times of adverts are to be brought up to date.
+    /// When the times of adverts are to be brought up to date, if anything else happens.
     pub(crate) fn next_update(&self) -> Option<Instant> {
-        self.outdated.then(|| self.updated.after(WRITE_PERIOD))
+        self.wait.map(|wait| self.updated.after(wait))
+    }
+
+    /// When that becomes a reason to wake up.
+    pub(crate) fn latest_update(&self) -> Option<Instant> {
+        self.wait
+            .map(|wait| self.updated.after(wait.saturating_mul(2)))
     }
 
     /// The times of adverts are up to date.
     pub(crate) fn updated(&mut self, now: Instant) {
-        self.outdated = false;
+        self.wait = None;
         self.updated = now;
     }
 
