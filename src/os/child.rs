@@ -69,11 +69,19 @@ pub fn limits_at_start() -> Limits {
     *AT_START.get_or_init(|| RAISED.map(|limit| getrlimit(limit).ok()))
 }
 
+/// Sets the limits that the daemon was started with.
+pub(super) fn restore_limits() {
+    for (limit, at_start) in RAISED.into_iter().zip(limits_at_start()) {
+        if let Some((soft, hard)) = at_start {
+            let _ = setrlimit(limit, soft, hard);
+        }
+    }
+}
+
 /// Starts children and reaps them.
 #[derive(Debug)]
 pub(super) struct Children {
     environment: Words,
-    limits: Limits,
     /// Reading end of the pipe that children report failures to.
     reports: File,
     report_pipe: File,
@@ -103,7 +111,6 @@ impl Children {
         let (reports, report_pipe) = unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         Ok(Children {
             environment: environment(),
-            limits: limits_at_start(),
             reports: File::from(reports),
             report_pipe: File::from(report_pipe),
             unclaimed: Vec::new(),
@@ -147,11 +154,7 @@ impl Children {
             let _ = SigSet::empty().thread_set_mask();
             let _ = umask(sched::child_umask());
             redirect_to_null();
-            for (limit, at_start) in RAISED.into_iter().zip(self.limits) {
-                if let Some((soft, hard)) = at_start {
-                    let _ = setrlimit(limit, soft, hard);
-                }
-            }
+            restore_limits();
             // Each is opened with it; whatever was missed must not reach a script.
             let _ = sys::close_on_exec_all();
             match child_privileges::settle(user, daemon_user) {

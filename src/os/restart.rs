@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use nix::unistd::getpid;
 
+use super::child;
 use super::clock;
 use super::control::server::Outcome;
 use super::executable;
@@ -114,6 +115,8 @@ impl Successor {
             text.push(value);
             text
         });
+        // Those of its children are the ones that it starts with.
+        child::restore_limits();
         let errno = sys::execve(&words(argv), &words(environment));
         if let Some(lock) = lock {
             lock.keep();

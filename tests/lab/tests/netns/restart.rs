@@ -13,6 +13,7 @@ use vrrpd_lab::{
 };
 
 use crate::no_accept::answers_at;
+use crate::notify::script;
 use crate::support::{RESUME_LIMIT_MS, SOON, VIP, conf, ip, pair_of};
 use crate::{Ctx, Outcome, Test};
 
@@ -51,6 +52,8 @@ pub(crate) const TESTS: &[Test] = &[
         elsewhere,
     )
     .keepalived_fails(NOT_COMPARED),
+    Test::new("limits_of_scripts_stay_the_same_at_a_restart", limits)
+        .keepalived_fails(NOT_COMPARED),
 ];
 
 /// One advert per second.
@@ -652,5 +655,51 @@ fn elsewhere(ctx: &Ctx) -> Outcome {
     run.term();
     run.wait_exit(SOON).expect("it ends");
     assert!(!here.has(VIP) && !there.has(VIP));
+    Outcome::Passed
+}
+
+/// The daemon raises its limit of open files for checks, which is not that of its children.
+fn limits(ctx: &Ctx) -> Outcome {
+    const START: &str = "72";
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let script = script(
+        "limit",
+        "ulimit -Sn > \"$0.new\"\nmv \"$0.new\" \"$0.found\"",
+    );
+    let found = PathBuf::from(format!("{script}.found"));
+    let script = format!("vrrp_script limit {{\n script {script}\n interval 1\n}}");
+    let mut text = slow(200, &["track_script { limit }"])
+        .global("script_user root")
+        .top(&script)
+        .text();
+    text.push_str("virtual_server 10.9.9.1 80 {\n delay_loop 1\n protocol TCP\n");
+    for nth in 100..130 {
+        // None of them answers.
+        text.push_str(&format!(
+            " real_server 10.0.0.{nth} 80 {{\n TCP_CHECK {{ }}\n }}\n"
+        ));
+    }
+    text.push_str("}\n");
+    let lowered = format!("ulimit -Sn {START}; exec \"$0\" \"$@\"");
+    let run = ctx.daemon.start_text(&a, &text, &["sh", "-c", &lowered]);
+    let own = || fs::read_to_string(format!("/proc/{}/limits", run.pid())).expect("limits");
+    let is_raised = || {
+        let own = own();
+        let files = own.lines().find(|line| line.starts_with("Max open files"));
+        files.is_some_and(|line| line.split_whitespace().nth(3) != Some(START))
+    };
+    let limit = || {
+        let _ = fs::remove_file(&found);
+        wait_until(SOON, "the script runs", || found.exists());
+        fs::read_to_string(&found).expect("a limit")
+    };
+    wait_until(SOON, "it is master", || a.has(VIP));
+    wait_until(SOON, "the daemon needs more", is_raised);
+    assert_eq!(limit().trim(), START);
+    ask(Path::new(&ctx.daemon.path()), run.pid());
+    wait_until(SOON, "it continues", || resumed(&run) == 1);
+    wait_until(SOON, "the new one needs more, too", is_raised);
+    assert_eq!(limit().trim(), START);
     Outcome::Passed
 }
