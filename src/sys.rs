@@ -286,20 +286,24 @@ pub(crate) fn set_scheduler(priority: u8) -> nix::Result<()> {
     Errno::result(result).map(drop)
 }
 
+/// Whether the process has real-time priority.
+pub(crate) fn has_real_time() -> bool {
+    // SAFETY: takes numbers only; called by number because musl's function always fails.
+    let policy = unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) };
+    let policy = policy & !libc::c_long::from(libc::SCHED_RESET_ON_FORK);
+    [libc::SCHED_FIFO, libc::SCHED_RR]
+        .map(libc::c_long::from)
+        .contains(&policy)
+}
+
 /// Gives up real-time priority and a negative niceness that the process has inherited.
 pub(crate) fn drop_priority() -> nix::Result<()> {
     const PRIO_PROCESS: libc::c_long = 0;
     /// What the system call returns for niceness 0; more for a negative one.
     const ORDINARY: libc::c_long = 20;
-    // SAFETY: takes numbers only; called by number because musl's function always fails.
-    let policy = unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) };
     // SAFETY: takes numbers only.
     let priority = unsafe { libc::syscall(libc::SYS_getpriority, PRIO_PROCESS, 0) };
-    let policy = policy & !libc::c_long::from(libc::SCHED_RESET_ON_FORK);
-    if [libc::SCHED_FIFO, libc::SCHED_RR]
-        .map(libc::c_long::from)
-        .contains(&policy)
-    {
+    if has_real_time() {
         set_scheduler(0)?;
     }
     if priority > ORDINARY {

@@ -72,8 +72,29 @@ impl AutoPriority {
         }
     }
 
+    /// To be called when another configuration applies, whose priority may have been set already:
+    /// `before` is that of the last one.
+    pub(super) fn reload(&mut self, before: Option<u8>, process: &ProcessSettings) {
+        if before != process.rt_priority || self.current > maximum(process) {
+            self.reset(process);
+        }
+    }
+
+    /// Goes back to the configured priority.
+    pub(super) fn reset(&mut self, process: &ProcessSettings) {
+        if core::mem::take(&mut self.current) > 0 {
+            let _ = sys::set_scheduler(process.rt_priority.unwrap_or(0));
+        }
+    }
+
     fn raise(&mut self, priority: u8, late: Duration, process: &ProcessSettings) {
         let late = late.as_micros();
+        if priority == 1 && sys::has_real_time() {
+            // A configured priority is raised to 2 or more: the process was started with this one.
+            (self.current, self.refused) = (0, true);
+            log::info!("a timer was {late} us late; real-time priority stays as at the start");
+            return;
+        }
         match sys::set_scheduler(priority) {
             Ok(()) => {
                 log::info!("a timer was {late} us late: real-time priority is now {priority}");
@@ -107,19 +128,25 @@ impl AutoPriority {
         if late < IN_TIME || self.refused || end < self.not_before {
             return None;
         }
-        let (max, delay) = match process.max_auto_priority {
-            Some(max) => (max, process.min_auto_priority_delay),
-            None if self.current > 0 => return None,
-            None => (1, IN_TIME.max(shortest() / PART)),
-        };
-        let max = u8::try_from(max).unwrap_or(0);
         let current = self.current.max(process.rt_priority.unwrap_or(0));
-        if late < delay || current >= max {
+        if current >= maximum(process) {
+            return None;
+        }
+        let delay = match process.max_auto_priority {
+            Some(_) => process.min_auto_priority_delay,
+            None => IN_TIME.max(shortest() / PART),
+        };
+        if late < delay {
             return None;
         }
         self.current = current.saturating_add(1);
         Some(Change::Raise(self.current))
     }
+}
+
+/// The highest priority to raise to.
+fn maximum(process: &ProcessSettings) -> u8 {
+    u8::try_from(process.max_auto_priority.unwrap_or(1)).unwrap_or(0)
 }
 
 /// Goes back to the configured priority.

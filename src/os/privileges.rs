@@ -236,7 +236,7 @@ pub struct Plan {
     pub first_program: Option<String>,
     needs: Needs,
     tracks_processes: bool,
-    /// `max_auto_priority` is not configured.
+    /// Neither `max_auto_priority` nor a real-time priority is configured.
     raises_priority: bool,
     files: Files,
 }
@@ -247,6 +247,7 @@ impl Plan {
     pub fn new(config: &Config, pid_file: Option<&Path>) -> Self {
         let needs = Needs::to_run(config, own_user());
         let mut first_program = None;
+        let process = &config.global.process;
         config.each_program(&mut |purpose, _| {
             first_program.get_or_insert_with(|| purpose.to_string());
         });
@@ -254,7 +255,7 @@ impl Plan {
             first_program,
             needs,
             tracks_processes: !config.track_processes.is_empty(),
-            raises_priority: config.global.process.max_auto_priority.is_none(),
+            raises_priority: process.max_auto_priority.is_none() && process.rt_priority.is_none(),
             files: Files::new(config, pid_file),
         }
     }

@@ -185,6 +185,9 @@ impl<'a> Reactor<'a> {
     /// Prepares for another program to take the place of this one.
     pub fn prepare_restart(&mut self) {
         self.engine.hand_over(clock::now(), &mut self.linux);
+        // It would take the raised priority for one that it was started with.
+        let process = &self.engine.global().process;
+        self.auto_priority.reset(process);
         self.finish_answers();
     }
 
@@ -212,7 +215,10 @@ impl<'a> Reactor<'a> {
 
     /// Replaces the running configuration.
     pub fn reload(&mut self, config: Config) {
+        let priority = self.global().process.rt_priority;
         self.engine.reload(clock::now(), config, &mut self.linux);
+        let process = &self.engine.global().process;
+        self.auto_priority.reload(priority, process);
         self.follow_routes();
     }
 

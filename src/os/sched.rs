@@ -154,6 +154,7 @@ pub(super) fn is_real_time_allowed() -> bool {
 /// Lets the process raise its priority to 1 later, when it has given up its capabilities.
 fn allow_real_time(process: &ProcessSettings) {
     if process.max_auto_priority.is_none()
+        && process.rt_priority.is_none()
         && let Ok((_, hard)) = getrlimit(Resource::RLIMIT_RTPRIO)
     {
         let limit = hard.max(1);

@@ -3,8 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use vrrpd_lab::{Conf, Inst, Lab, MS, Node, Running, noise, now, wait_until};
+use vrrpd_lab::{Conf, Inst, Lab, MS, Node, Running, noise, now, sleep_ms, wait_until};
 
 use crate::support::{SOON, VIP};
 use crate::{Ctx, Outcome, Test};
@@ -14,6 +15,8 @@ const NOT_COMPARED: &str = "runs as several processes";
 
 pub(crate) const TESTS: &[Test] = &[
     Test::new("process_settings_are_applied", as_configured).keepalived_fails(NOT_COMPARED),
+    Test::new("late_timers_raise_the_priority", raised).keepalived_fails(NOT_COMPARED),
+    Test::new("priority_of_the_start_is_kept", inherited).keepalived_fails(NOT_COMPARED),
     Test::new("missing_permissions_are_one_warning", not_permitted).keepalived_fails(NOT_COMPARED),
     Test::new("namespace_is_entered_before_anything_else", namespace),
     Test::new("missing_namespace_is_reported", no_namespace).keepalived_fails(NOT_COMPARED),
@@ -88,11 +91,74 @@ fn as_configured(ctx: &Ctx) -> Outcome {
     );
 
     // A reload reverts all of it.
-    run.reload(&conf().text());
+    run.reload(&conf().global("max_auto_priority 0").text());
     assert_eq!(status(&run, "Umask"), "0177");
     assert_eq!(status(&run, "Name"), "vrrpd");
     assert_eq!(status(&run, "VmLck"), "0 kB");
     assert_eq!(scheduling(run.pid())[1..], [0, 0]);
+    Outcome::Passed
+}
+
+/// With an advert every 10 ms, so that a short stop is a late timer.
+fn fast() -> Conf {
+    let inst = Inst::new(51, 200, "10.0.0.100/24").advert("0.01");
+    Conf::of(&[inst]).global("vrrp_version 3")
+}
+
+/// Stops the daemon for moments until its log has this text from `offset` on.
+#[track_caller]
+fn make_late(run: &Running, offset: u64, text: &str) {
+    wait_until(SOON, text, || {
+        run.freeze();
+        sleep_ms(15);
+        run.thaw();
+        sleep_ms(15);
+        run.log_from(offset).contains(text)
+    });
+}
+
+const LATE: &str = "us late";
+const RAISED: &str = "real-time priority is now 1";
+
+fn raised(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let run = ctx.daemon.start(&a, &fast());
+    wait_until(SOON, "it is master", || a.has(VIP));
+    make_late(&run, 0, LATE);
+    if !run.log().contains(RAISED) {
+        return Outcome::Skipped("real-time priority is not permitted".into());
+    }
+    assert_eq!(scheduling(run.pid())[1..], [1, 2]);
+    run.reload(&fast().global("max_auto_priority 0").text());
+    assert_eq!(scheduling(run.pid())[1..], [0, 0], "turned off");
+    run.reload(&fast().text());
+    make_late(&run, run.log_len(), RAISED);
+    // The next program is not started with it.
+    let before = run.log_len();
+    let answer = run.ask(&["restart"]);
+    assert_eq!(answer.code, Some(0), "{}", answer.err);
+    make_late(&run, before, RAISED);
+    Outcome::Passed
+}
+
+fn inherited(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let chrt = ["chrt", "--rr", "7"];
+    if !a
+        .output(Command::new(chrt[0]).args(&chrt[1..]).arg("true"))
+        .status
+        .success()
+    {
+        return Outcome::Skipped("real-time priority is not permitted".into());
+    }
+    let run = ctx.daemon.start_text(&a, &fast().text(), &chrt);
+    wait_until(SOON, "it is master", || a.has(VIP));
+    make_late(&run, 0, LATE);
+    sleep_ms(100);
+    make_late(&run, 0, LATE);
+    assert_eq!(scheduling(run.pid())[1..], [7, 2], "{}", run.log());
     Outcome::Passed
 }
 
