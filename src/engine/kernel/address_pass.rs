@@ -137,14 +137,11 @@ impl AddressSet {
             return None;
         }
         let mut pass = self.pass.take()?;
-        let start = cx.system.clock();
         let rest = if self.wanted {
             self.install_some(cx, links, records, &mut pass)
         } else {
             self.remove_some(cx, links, records, &mut pass)
         };
-        let elapsed = cx.system.clock().since(start);
-        pass.size.adapt(elapsed, CHUNK);
         if rest == 0 && pass.again {
             pass.again = false;
             pass.done = 0;
@@ -264,7 +261,11 @@ impl AddressSet {
                 slot.delete(cx, &mut pass.batch, kind, links, records);
             }
         }
-        flush(cx, &mut pass.batch);
+        if !pass.batch.is_empty() {
+            let start = cx.system.clock();
+            flush(cx, &mut pass.batch);
+            pass.size.adapt(cx.system.clock().since(start), CHUNK);
+        }
         records.write(cx);
         total.saturating_sub(pass.done)
     }
@@ -299,7 +300,13 @@ impl AddressSet {
         if burst.slots.is_empty() {
             return;
         }
-        let Pass { batch, outcome, .. } = pass;
+        let Pass {
+            batch,
+            outcome,
+            size,
+            ..
+        } = pass;
+        let start = cx.system.clock();
         // Position and error number.
         let mut refused: heapless::Vec<(usize, i32), CHUNK> = heapless::Vec::new();
         let slots = &self.slots;
@@ -322,6 +329,7 @@ impl AddressSet {
             refused.clear();
             refused.extend(burst.slots.iter().map(|&nth| (nth, errno)));
         }
+        size.adapt(cx.system.clock().since(start), CHUNK);
         for (at, &nth) in burst.slots.iter().enumerate() {
             let refusal = refused.iter().find(|(which, _)| *which == nth);
             let answer = Answer {
