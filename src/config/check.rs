@@ -173,11 +173,10 @@ impl Checker<'_> {
             return true;
         }
         let owner = ArgOwner {
-            name: keyword.name(),
+            // As it is written in the table.
+            name: &node.keyword.text,
             span: node.keyword.span,
-            role: Role::Statement {
-                default: keyword.default(),
-            },
+            role: Role::Statement(keyword),
         };
         if self.words(&owner, keyword.args(), &mut node.args) {
             return true;

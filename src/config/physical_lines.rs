@@ -38,15 +38,17 @@ impl PhysicalLines {
             if rest.is_empty() || start >= self.end {
                 return false;
             }
-            let raw = rest
-                .get(..rest.find('\n').unwrap_or(rest.len()))
-                .unwrap_or("");
+            let (raw, marked) = first_line(rest);
             self.next = start.saturating_add(raw.len()).saturating_add(1);
+            let comment = if marked { comment_start(raw) } else { None };
             let (data, note) = raw
-                .split_at_checked(comment_start(raw).unwrap_or(raw.len()))
+                .split_at_checked(comment.unwrap_or(raw.len()))
                 .unwrap_or((raw, ""));
             let front = blanks(raw);
-            let data = data.get(front..).unwrap_or("").trim_end_matches(is_blank);
+            let mut data = data.get(front..).unwrap_or("");
+            if !data.as_bytes().last().is_some_and(u8::is_ascii_graphic) {
+                data = data.trim_end_matches(is_blank);
+            }
             let at = start.saturating_add(front);
             if data.is_empty() && !note.is_empty() {
                 continue;
@@ -59,7 +61,7 @@ impl PhysicalLines {
                 diags.report(Severity::Error, span(self.number, at, 1), text);
                 continue;
             }
-            if data.starts_with("\\#") || data.starts_with("\\!") {
+            if marked && (data.starts_with("\\#") || data.starts_with("\\!")) {
                 self.report_markdown(span(self.number, at, 2), diags);
                 continue;
             }
@@ -70,9 +72,11 @@ impl PhysicalLines {
             };
             line.push_verbatim(data, span(self.number, at, data.len()));
             line.indent = Some(columns(raw.get(..front).unwrap_or("")));
-            let note_start = self.next.saturating_sub(note.len()).saturating_sub(1);
-            line.commented_brace = unmatched_brace(note)
-                .map(|brace| span(self.number, note_start.saturating_add(brace), 1));
+            if !note.is_empty() {
+                let note_start = self.next.saturating_sub(note.len()).saturating_sub(1);
+                line.commented_brace = unmatched_brace(note)
+                    .map(|brace| span(self.number, note_start.saturating_add(brace), 1));
+            }
             return true;
         }
     }
@@ -139,10 +143,26 @@ fn here_document(text: &str) -> Option<(usize, usize, &str)> {
     None
 }
 
+/// The first line of a text, without its end, and whether it has a `#` or `!`.
+fn first_line(text: &str) -> (&str, bool) {
+    let (mut len, mut marked) = (0_usize, false);
+    for byte in text.as_bytes() {
+        if *byte == b'\n' {
+            break;
+        }
+        marked |= matches!(byte, b'#' | b'!');
+        len = len.saturating_add(1);
+    }
+    (text.get(..len).unwrap_or(text), marked)
+}
+
 /// Length of the blanks at the start of a line, most of which are spaces or tabs.
 fn blanks(raw: &str) -> usize {
     let mut start = 0_usize;
-    for byte in raw.bytes() {
+    for byte in raw.as_bytes() {
+        if byte.is_ascii_graphic() {
+            return start;
+        }
         if !matches!(byte, b' ' | b'\t') {
             break;
         }
@@ -155,10 +175,16 @@ fn blanks(raw: &str) -> usize {
 
 /// Width of white space, with a tab stop at every eighth column.
 fn columns(blanks: &str) -> u32 {
-    blanks.chars().fold(0, |column: u32, c| match c {
-        '\t' => (column | 7).saturating_add(1),
-        _ => column.saturating_add(1),
-    })
+    let mut column = 0_u32;
+    for byte in blanks.as_bytes() {
+        column = match byte {
+            b'\t' => (column | 7).saturating_add(1),
+            // The other bytes of a character.
+            0x80..0xc0 => column,
+            _ => column.saturating_add(1),
+        };
+    }
+    column
 }
 
 /// The text before `\#` as a word of its own, which starts a comment in a file escaped as Markdown.

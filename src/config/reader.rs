@@ -192,23 +192,25 @@ impl<'h> Reader<'h> {
             return Ok(Processed::Consumed);
         }
         let first = line.text.as_bytes().first();
-        if first == Some(&b'$')
-            && let Some((name, value)) = definition(&line.text)
+        if first == Some(&b'$') {
+            if let Some((name, value)) = definition(&line.text) {
+                let name = name.to_owned();
+                self.define(&name, value, line, diags)?;
+                return Ok(Processed::Consumed);
+            }
+            if let Some((len, correct)) = spaced_definition(&line.text) {
+                diags.report_with_help(
+                    Severity::Error,
+                    line.span(0, len),
+                    "not a definition because of the blank before `=`; line ignored",
+                    format!("write {correct}"),
+                );
+                return Ok(Processed::Consumed);
+            }
+        }
+        if first == Some(&b'~')
+            && let Some(head) = sequence::head(&line.text)
         {
-            let name = name.to_owned();
-            self.define(&name, value, line, diags)?;
-            return Ok(Processed::Consumed);
-        }
-        if let Some((len, correct)) = spaced_definition(&line.text) {
-            diags.report_with_help(
-                Severity::Error,
-                line.span(0, len),
-                "not a definition because of the blank before `=`; line ignored",
-                format!("write {correct}"),
-            );
-            return Ok(Processed::Consumed);
-        }
-        if let Some(head) = sequence::head(&line.text) {
             self.sequence(head, line, diags)?;
             return Ok(Processed::Consumed);
         }

@@ -7,6 +7,8 @@
 //! *view*: the same bytes, included by a reference to a multi-line definition. So an error in the
 //! lines of `$VI` is shown at its position, together with the position of the reference `$VI`.
 
+use core::cell::OnceCell;
+
 use super::diag::{Place, Span};
 
 /// Maximum number of files of a configuration; also the number of the first view.
@@ -59,8 +61,8 @@ impl Origin {
 struct File {
     name: Box<str>,
     text: Box<str>,
-    /// Number of line breaks before byte `i * MARK`.
-    marks: Vec<u32>,
+    /// Number of line breaks before byte `i * MARK`; counted when a message needs a position.
+    marks: OnceCell<Vec<u32>>,
 }
 
 /// The bytes of a file or view, included by a reference.
@@ -136,7 +138,10 @@ impl Sources {
         if bytes.len() > MAX_TEXT.saturating_sub(self.bytes) {
             return Err(SourceError::TooLarge);
         }
-        let nul = bytes.iter().position(|byte| *byte == 0);
+        let nul = match bytes.contains(&0) {
+            true => bytes.iter().position(|byte| *byte == 0),
+            false => None,
+        };
         let text = decode(match nul {
             None => bytes,
             // Sufficient to show the line.
@@ -146,8 +151,8 @@ impl Sources {
             return Err(SourceError::TooLarge);
         }
         self.bytes = self.bytes.saturating_add(text.len());
-        let start = text.find('\0');
-        let marks = marks(&text);
+        let start = nul.and_then(|_| text.find('\0'));
+        let marks = OnceCell::new();
         let name = name.into();
         self.files.push(File { name, text, marks });
         match start {
@@ -284,7 +289,8 @@ impl Sources {
 impl File {
     fn line(&self, at: usize) -> u32 {
         let mark = at / MARK;
-        let base = self.marks.get(mark).copied().unwrap_or(0);
+        let marks = self.marks.get_or_init(|| marks(&self.text));
+        let base = marks.get(mark).copied().unwrap_or(0);
         let rest = self
             .text
             .as_bytes()

@@ -18,14 +18,11 @@ pub(super) struct ArgOwner<'a> {
 }
 
 /// What arguments belong to.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum Role {
     /// A statement or an option of it. The default replaces an invalid value; without one the
     /// statement is ignored.
-    Statement {
-        /// Value as it would be written; empty: none.
-        default: &'static str,
-    },
+    Statement(&'static Keyword),
     /// An item of a value block, which has no keyword that a message could name.
     Item,
     /// An option of an item.
@@ -59,8 +56,10 @@ impl ArgOwner<'_> {
     fn consequence(&self) -> String {
         match self.role {
             Role::Item | Role::ItemOption => "; line ignored".to_owned(),
-            Role::Statement { default: "" } | Role::ItemDetail => "; ignored".to_owned(),
-            Role::Statement { default } => format!("; {default} is used"),
+            Role::Statement(keyword) if !keyword.default().is_empty() => {
+                format!("; {} is used", keyword.default())
+            }
+            Role::Statement(_) | Role::ItemDetail => "; ignored".to_owned(),
         }
     }
 }
@@ -279,7 +278,7 @@ impl Checker<'_> {
                 nearest_word(choices.split(' '), text)
                     .map(|near| format!("did you mean `{near}`?")),
             ),
-            _ if owner.role == Role::Item => (
+            _ if matches!(owner.role, Role::Item) => (
                 format!("`{text}` is not {expected}{consequence}"),
                 definition,
             ),
@@ -334,7 +333,7 @@ impl Checker<'_> {
                 at = at.saturating_add(1);
                 continue;
             }
-            if matches!(owner.role, Role::Statement { .. }) {
+            if matches!(owner.role, Role::Statement(_)) {
                 break;
             }
             at = self.unknown_option(owner, options, words, at)?;
@@ -364,7 +363,7 @@ impl Checker<'_> {
             role: match owner.role {
                 Role::Item if is_detail => Role::ItemDetail,
                 Role::Item | Role::ItemOption | Role::ItemDetail => Role::ItemOption,
-                Role::Statement { .. } => owner.role,
+                Role::Statement(_) => owner.role,
             },
         };
         let name = at;
@@ -373,7 +372,7 @@ impl Checker<'_> {
         while let Some(arg) = rest.next() {
             let next = self.argument(&option, arg, Position::before(rest.as_slice()), words, at);
             let Some(next) = next else {
-                if option.role != Role::ItemDetail {
+                if !matches!(option.role, Role::ItemDetail) {
                     return None;
                 }
                 words.drain(name..at.saturating_add(1).min(words.len()));
@@ -513,6 +512,10 @@ fn correction(owner: &ArgOwner<'_>, arg: &Arg, text: &str) -> Option<Correction>
 
 /// True for text copied from documentation that is meant to be replaced: `<IPADDR>`, `...`.
 pub(super) fn is_placeholder(text: &str) -> bool {
+    // Almost every word starts otherwise.
+    if !matches!(text.as_bytes().first(), Some(b'.' | b'<')) {
+        return false;
+    }
     if text.len() >= 2 && text.bytes().all(|byte| byte == b'.') {
         return true;
     }

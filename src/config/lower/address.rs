@@ -181,14 +181,23 @@ pub(super) struct AddressList {
 /// What two lines with the same address have in common: link-local addresses may be on several
 /// interfaces.
 fn address_key(address: &Address) -> String {
+    // The address in bytes: to format it takes longer than everything else here.
+    let mut key = String::new();
     let local = match address.cidr.addr {
-        IpAddr::V6(addr) => addr.is_unicast_link_local(),
-        IpAddr::V4(addr) => addr.is_link_local(),
+        IpAddr::V6(addr) => {
+            key.extend(addr.octets().map(char::from));
+            addr.is_unicast_link_local()
+        }
+        IpAddr::V4(addr) => {
+            key.extend(addr.octets().map(char::from));
+            addr.is_link_local()
+        }
     };
-    match local {
-        true => format!("{} {}", address.cidr.addr, address.dev),
-        false => address.cidr.addr.to_string(),
+    if local {
+        key.push(' ');
+        key.push_str(address.dev.as_str());
     }
+    key
 }
 
 /// `brd`: an address, or `+` or `-` for the one with all host bits 1 or 0. /31 and /32 have no

@@ -13,6 +13,8 @@ use crate::types::IfName;
 #[derive(Debug)]
 pub(super) struct Fields<'a> {
     nodes: Vec<&'a Node>,
+    /// The [`bit`]s of their keywords: most keywords that are looked up do not occur.
+    bits: u64,
     removed: &'a [Word],
 }
 
@@ -20,30 +22,44 @@ impl<'a> Fields<'a> {
     /// The statements of a block.
     pub(super) fn of(block: &'a Block) -> Self {
         Fields {
-            nodes: block.nodes.iter().collect(),
             removed: &block.removed,
+            ..Fields::from(block.nodes.iter().collect())
+        }
+    }
+
+    fn from(nodes: Vec<&'a Node>) -> Self {
+        let mut bits = 0;
+        for node in &nodes {
+            bits |= bit(&node.keyword.text);
+        }
+        let removed = &[];
+        Fields {
+            nodes,
+            bits,
+            removed,
+        }
+    }
+
+    /// The statements, unless none of them can have this keyword.
+    fn candidates(&self, name: &str) -> &[&'a Node] {
+        match self.bits & bit(name) {
+            0 => &[],
+            _ => &self.nodes,
         }
     }
 
     /// The statements in the block of `node`; empty if it has no block.
     pub(super) fn inside(node: &'a Node) -> Self {
-        node.block.as_ref().map_or(Fields::none(), Fields::of)
-    }
-
-    fn none() -> Self {
-        Fields {
-            nodes: Vec::new(),
-            removed: &[],
+        match &node.block {
+            Some(block) => Fields::of(block),
+            None => Fields::from(Vec::new()),
         }
     }
 
     /// The statements in the blocks of all these statements.
     pub(super) fn merged(nodes: impl Iterator<Item = &'a Node>) -> Self {
         let blocks = nodes.filter_map(|node| node.block.as_ref());
-        Fields {
-            nodes: blocks.flat_map(|block| &block.nodes).collect(),
-            ..Fields::none()
-        }
+        Fields::from(blocks.flat_map(|block| &block.nodes).collect())
     }
 
     /// Whether a statement that starts with this word was removed.
@@ -65,10 +81,8 @@ impl<'a> Fields<'a> {
 
     /// All statements with this keyword.
     pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &'a Node> {
-        self.nodes
-            .iter()
-            .copied()
-            .filter(move |node| &*node.keyword.text == name)
+        let nodes = self.candidates(name).iter().copied();
+        nodes.filter(move |node| &*node.keyword.text == name)
     }
 
     /// The last statement of each keyword that takes no block. Their number is limited by the
@@ -82,10 +96,7 @@ impl<'a> Fields<'a> {
                 settings.push(node);
             }
         }
-        Fields {
-            nodes: settings,
-            ..Fields::none()
-        }
+        Fields::from(settings)
     }
 
     /// These statements and those of an enclosing block, over which these take precedence.
@@ -93,10 +104,7 @@ impl<'a> Fields<'a> {
     pub(super) fn over(self, outer: &Self) -> Self {
         let mut both = outer.nodes.clone();
         both.extend(self.nodes);
-        Fields {
-            nodes: both,
-            ..Fields::none()
-        }
+        Fields::from(both)
     }
 
     /// All statements that have a block.
@@ -114,7 +122,7 @@ impl<'a> Fields<'a> {
 
     /// The last statement with this keyword, which overrides earlier ones.
     pub(super) fn last(&self, name: &str) -> Option<&'a Node> {
-        for node in self.nodes.iter().copied().rev() {
+        for node in self.candidates(name).iter().copied().rev() {
             let keyword = &*node.keyword.text;
             // Most differ in their length.
             if keyword.len() == name.len() && keyword == name {
@@ -126,6 +134,13 @@ impl<'a> Fields<'a> {
 
     /// The last statement with one of these keywords.
     pub(super) fn last_of(&self, names: &[&str]) -> Option<&'a Node> {
+        let mut bits = 0;
+        for name in names {
+            bits |= bit(name);
+        }
+        if self.bits & bits == 0 {
+            return None;
+        }
         self.nodes
             .iter()
             .copied()
@@ -162,6 +177,21 @@ impl<'a> Fields<'a> {
     pub(super) fn ip(&self, name: &str) -> Option<IpAddr> {
         self.word(name).and_then(value::ip)
     }
+}
+
+/// One of 64 bits for a keyword.
+fn bit(keyword: &str) -> u64 {
+    let (first, last) = match keyword.as_bytes() {
+        [first, .., last] => (*first, *last),
+        _ => (0, 0),
+    };
+    let middle = keyword
+        .as_bytes()
+        .get(keyword.len() / 2)
+        .copied()
+        .unwrap_or(0);
+    let hash = first ^ last.rotate_left(3) ^ middle.rotate_left(1);
+    1 << ((usize::from(hash) ^ keyword.len()) & 63)
 }
 
 /// The first argument of a statement.

@@ -11,33 +11,32 @@ use crate::types::{Cidr, Family, IfName, umask};
 /// Decimal integer, sign allowed, nothing after it.
 #[must_use]
 pub fn int(text: &str) -> Option<i64> {
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    plain.then(|| text.parse().ok()).flatten()
+    text.parse().ok()
 }
 
 /// Decimal seconds with fraction, in microseconds, rounded down.
 #[must_use]
 pub fn micros(text: &str) -> Option<u64> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(whole) || !digits(fraction) || (whole.is_empty() && fraction.is_empty()) {
-        return None;
+    let (mut micros, mut unit, mut fraction, mut empty) = (0_u64, 1_000_000_u64, false, true);
+    for byte in text.as_bytes() {
+        match byte {
+            b'0'..=b'9' => {
+                let digit = u64::from(byte.saturating_sub(b'0'));
+                empty = false;
+                if fraction {
+                    unit /= 10;
+                    micros = micros.checked_add(digit.checked_mul(unit)?)?;
+                } else {
+                    micros = micros
+                        .checked_mul(10)?
+                        .checked_add(digit.checked_mul(unit)?)?;
+                }
+            }
+            b'.' if !fraction => fraction = true,
+            _ => return None,
+        }
     }
-    let whole: u64 = if whole.is_empty() {
-        0
-    } else {
-        whole.parse().ok()?
-    };
-    let mut micros: u64 = 0;
-    for index in 0..6 {
-        let digit = fraction
-            .as_bytes()
-            .get(index)
-            .map_or(0, |byte| byte.saturating_sub(b'0'));
-        micros = micros.checked_mul(10)?.checked_add(u64::from(digit))?;
-    }
-    whole.checked_mul(1_000_000)?.checked_add(micros)
+    (!empty).then_some(micros)
 }
 
 /// Decimal seconds as a duration.
