@@ -98,7 +98,7 @@ impl Reactor<'_> {
             return;
         };
         let (on, engine) = (receiver.on, &self.engine);
-        let delay = || engine.read_delay(on);
+        let delay = || engine.read_delay(start, on);
         receiver.pause.after_reading(start, packets, delay);
     }
 

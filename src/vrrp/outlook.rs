@@ -42,13 +42,15 @@ impl Instance {
     }
 
     /// How long an advert may stay unread without effect on when this instance acts: as a backup until
-    /// the shortest timer that one can start, Skew_Time after a resignation.
+    /// the shortest timer that one can start, Skew_Time after a resignation, and not beyond its own
+    /// takeover: a master hears others at once.
     #[must_use]
-    pub fn read_delay(&self) -> Duration {
+    pub fn read_delay(&self, now: Instant) -> Duration {
         match &self.state {
             State::Backup(backup) if !backup.is_taking_over() => {
                 let skew = self.span(TimerKind::Skew, self.timer_interval());
-                skew.saturating_sub(skew.checked_div(4).unwrap_or_default())
+                let skew = skew.saturating_sub(skew.checked_div(4).unwrap_or_default());
+                skew.min(backup.deadline().since(now))
             }
             State::Init | State::Fault => Duration::MAX,
             State::Backup(_) | State::Resuming(_) | State::Master(_) => Duration::ZERO,

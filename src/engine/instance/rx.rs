@@ -91,13 +91,13 @@ impl Engine {
 
     /// How long a packet on this socket may stay unread ([`vrrp::Instance::read_delay`]).
     #[must_use]
-    pub fn read_delay(&self, on: Listener) -> Duration {
+    pub fn read_delay(&self, now: Instant, on: Listener) -> Duration {
         let on = on.without_protocol();
         let first = self.dispatch.partition_point(|((known, _), _)| *known < on);
         let after = self.dispatch.iter().skip(first);
         let same = after.take_while(|((known, _), _)| *known == on);
         let routers = same.filter_map(|(_, id)| self.routers.get(*id));
-        let delays = routers.map(|router| router.machine.read_delay());
+        let delays = routers.map(|router| router.machine.read_delay(now));
         delays.min().unwrap_or_default()
     }
 
