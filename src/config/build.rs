@@ -252,7 +252,7 @@ impl Builder {
     /// Gives the pending statement its arguments. `range`: their bytes in the line.
     fn end_statement(&mut self, line: &Line, range: Option<(usize, usize)>) {
         if let (Some((start, end)), Some(pending)) = (range, &mut self.pending) {
-            // Of the right size: there are many of them.
+            // Exactly as long as needed: a configuration has many of these lists.
             pending.node.args = self.args.drain(..).collect();
             let raw = line.text.get(start..end).unwrap_or("");
             let mut quoted = false;
@@ -276,7 +276,7 @@ impl Builder {
         let Some(Pending { mut node, indent }) = self.pending.take() else {
             return Ok(());
         };
-        // Most of them are addresses.
+        // Most statements are addresses.
         let is_item = node.keyword.text.starts_with(|c: char| c.is_ascii_digit());
         if is_item || !(self.opens_block)(self.parent(), &node.keyword.text) {
             self.attach(node);

@@ -173,7 +173,7 @@ impl Checker<'_> {
             return true;
         }
         let owner = ArgOwner {
-            // As it is written in the table.
+            // The same text as in the table.
             name: &node.keyword.text,
             span: node.keyword.span,
             role: Role::Statement(keyword),

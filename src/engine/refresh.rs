@@ -218,7 +218,7 @@ impl Engine {
         virtuals.binary_search_by(|(vip, _)| vip.cmp(cidr)).is_ok()
     }
 
-    /// Whether an instance, if it is an owner, has a source address that is not virtual.
+    /// Whether an instance has a source address that is not virtual, or is no owner.
     fn has_own_source(&self, router: &Router) -> bool {
         let Some(Readiness::Ready(source)) = router.reported else {
             return !router.conf.priority.is_owner();

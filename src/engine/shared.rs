@@ -61,8 +61,8 @@ pub(crate) struct Shared {
     pub(crate) announcing: Option<Slice>,
     /// Something has changed that [`crate::engine::Engine::refresh`] must react to.
     pub(crate) dirty: bool,
-    /// No owner sends adverts from a virtual address, or needs one for that: then it makes no difference
-    /// that those of ours were set.
+    /// Every owner has a source address that is not virtual. Otherwise a virtual address that was set
+    /// may change what an owner sends from.
     pub(crate) owners_have_source: bool,
     /// Static addresses must be compared with the kernel's.
     pub(crate) recheck_static_addresses: bool,

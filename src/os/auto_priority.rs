@@ -15,11 +15,11 @@ use crate::types::Instant;
 
 /// Work without a pause after which the priority is given up.
 const LONGEST_WORK: Duration = Duration::from_millis(100);
-/// Shorter waits are no pauses.
+/// A shorter wait is no pause.
 const PAUSE: Duration = Duration::from_micros(100);
-/// How long the process then stays without.
+/// How long the process then runs without a raised priority.
 const COOL_DOWN: Duration = Duration::from_secs(10);
-/// Lateness that never matters.
+/// A timer that is less late than this raises nothing.
 const IN_TIME: Duration = Duration::from_micros(300);
 /// Without `max_auto_priority`, lateness matters from this part of the shortest advert interval on.
 const PART: u32 = 32;
@@ -53,7 +53,7 @@ enum Change {
 }
 
 impl AutoPriority {
-    /// To be called after work that is no fault of the loop, such as reading a configuration.
+    /// To be called after work outside the loop, such as reading a configuration.
     pub(super) fn pause(&mut self, now: Instant) {
         self.paused = now;
     }

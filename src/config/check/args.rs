@@ -156,7 +156,7 @@ impl Checker<'_> {
             return None;
         };
         let free = matches!(arg, Arg::Str | Arg::Cmd | Arg::User);
-        // Almost no word has one of these.
+        // Almost no word has one of these bytes.
         let mut marked = false;
         for byte in word.text.bytes() {
             marked |= !free && matches!(byte, b'{' | b'<' | b'$');
@@ -512,7 +512,7 @@ fn correction(owner: &ArgOwner<'_>, arg: &Arg, text: &str) -> Option<Correction>
 
 /// True for text copied from documentation that is meant to be replaced: `<IPADDR>`, `...`.
 pub(super) fn is_placeholder(text: &str) -> bool {
-    // Almost every word starts otherwise.
+    // Few words start with one of these.
     if !matches!(text.as_bytes().first(), Some(b'.' | b'<')) {
         return false;
     }

@@ -124,7 +124,7 @@ impl<'a> Fields<'a> {
     pub(super) fn last(&self, name: &str) -> Option<&'a Node> {
         for node in self.candidates(name).iter().copied().rev() {
             let keyword = &*node.keyword.text;
-            // Most differ in their length.
+            // Most keywords differ in their length.
             if keyword.len() == name.len() && keyword == name {
                 return Some(node);
             }

@@ -323,12 +323,12 @@ impl StateRecords {
         self.wait = Some(self.wait.map_or(wait, |before| before.min(wait)));
     }
 
-    /// When the times of adverts are to be brought up to date, if anything else happens.
+    /// From when on the times of adverts are brought up to date when something else is due.
     pub(crate) fn next_update(&self) -> Option<Instant> {
         self.wait.map(|wait| self.updated.after(wait))
     }
 
-    /// When that becomes a reason to wake up.
+    /// When they are brought up to date even if nothing else is due.
     pub(crate) fn latest_update(&self) -> Option<Instant> {
         self.wait
             .map(|wait| self.updated.after(wait.saturating_mul(2)))
