@@ -18,49 +18,41 @@ pub(crate) struct Present {
 /// The addresses of an interface.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PresentAddrs {
-    /// In the order of the kernel, each with its number, which grows.
-    list: Vec<(u64, Present)>,
-    /// The number of each address, sorted by address.
-    numbers: Vec<(Cidr, u64)>,
-    next: u64,
+    /// In the order of the kernel.
+    list: Vec<Present>,
+    /// Positions in `list`, sorted by address.
+    sorted: Vec<u32>,
 }
 
 impl PresentAddrs {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Present> {
-        self.list.iter().map(|(_, present)| present)
+        self.list.iter()
     }
 
-    /// Position in `numbers`, or where the address is to be inserted.
+    /// Where the address is in `sorted`, or where it is to be inserted.
     fn find(&self, cidr: &Cidr) -> Result<usize, usize> {
-        self.numbers.binary_search_by(|(known, _)| known.cmp(cidr))
-    }
-
-    /// Position in `list` of an address in `numbers`.
-    fn position(&self, nth: usize) -> Option<usize> {
-        let (_, number) = self.numbers.get(nth)?;
-        let found = self.list.binary_search_by_key(number, |(known, _)| *known);
-        found.ok()
+        let cidr_at = |at: u32| self.list.get(index(at)).map(|present| &present.cidr);
+        self.sorted
+            .binary_search_by(|at| cidr_at(*at).cmp(&Some(cidr)))
     }
 
     pub(crate) fn get(&self, cidr: &Cidr) -> Option<&Present> {
-        let at = self.position(self.find(cidr).ok()?)?;
-        self.list.get(at).map(|(_, present)| present)
+        let at = self.sorted.get(self.find(cidr).ok()?)?;
+        self.list.get(index(*at))
     }
 
     /// Adds an address or changes its properties. Returns whether anything is different.
     pub(crate) fn set(&mut self, present: Present) -> bool {
         match self.find(&present.cidr) {
             Ok(nth) => {
-                let at = self.position(nth);
-                let Some((_, known)) = at.and_then(|at| self.list.get_mut(at)) else {
-                    return false;
-                };
-                core::mem::replace(known, present) != present
+                let at = self.sorted.get(nth).copied().map(index);
+                let known = at.and_then(|at| self.list.get_mut(at));
+                known.is_some_and(|known| core::mem::replace(known, present) != present)
             }
             Err(nth) => {
-                self.numbers.insert(nth, (present.cidr, self.next));
-                self.list.push((self.next, present));
-                self.next = self.next.saturating_add(1);
+                let at = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+                self.sorted.insert(nth, at);
+                self.list.push(present);
                 true
             }
         }
@@ -71,12 +63,17 @@ impl PresentAddrs {
         let Ok(nth) = self.find(cidr) else {
             return false;
         };
-        if let Some(at) = self.position(nth) {
-            self.list.remove(at);
+        let removed = self.sorted.remove(nth);
+        self.list.remove(index(removed));
+        for at in self.sorted.iter_mut().filter(|at| **at > removed) {
+            *at -= 1;
         }
-        self.numbers.remove(nth);
         true
     }
+}
+
+fn index(at: u32) -> usize {
+    usize::try_from(at).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
