@@ -37,6 +37,32 @@ pub(crate) fn fork() -> nix::Result<ForkResult> {
     unsafe { nix::unistd::fork() }
 }
 
+// ---- memory ----
+
+/// How far below the stack in use its pages are given back.
+const STACK: usize = 128 << 10;
+
+/// Gives the pages of the stack that nothing uses any more back to the kernel.
+#[inline(never)]
+pub(crate) fn release_stack() {
+    let in_use = 0_u8;
+    // SAFETY: asks for a number.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    let page = usize::try_from(page).unwrap_or(STACK);
+    // This function and those that it calls use less than two pages.
+    let end = (&raw const in_use).addr() / page * page - 2 * page;
+    let start = (end - STACK) / page * page;
+    // SAFETY: the stack grows towards lower addresses, and what is below this function is in use by
+    // nobody; other mappings are farther away than that.
+    unsafe {
+        libc::madvise(
+            ptr::without_provenance_mut(start),
+            end - start,
+            libc::MADV_DONTNEED,
+        )
+    };
+}
+
 // ---- children ----
 
 /// Arguments or environment for execve(2), allocated before a fork so that the child need not

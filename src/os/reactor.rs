@@ -242,6 +242,8 @@ impl<'a> Reactor<'a> {
             log::debug!("cannot set the timer slack: {}", errno_text(errno as i32));
         }
         self.auto_priority.pause(clock::now());
+        // Start and reload have used more of it than the loop does.
+        sys::release_stack();
         loop {
             let backlog = self.wait()?;
             self.end_pauses();
