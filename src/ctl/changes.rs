@@ -3,7 +3,7 @@
 use core::fmt::{Display, Write};
 
 use super::{Escaped, Output};
-use crate::config::model::{Address, Transport, VrrpInstance};
+use crate::config::model::{Address, RunningInstance, Transport, VrrpInstance};
 
 /// Addresses listed of each block at most.
 const LISTED: usize = 4;
@@ -23,16 +23,30 @@ pub struct Changes {
     pub added: u32,
 }
 
+/// What is not in the [`RunningInstance`] of an instance or refers to other lists: its addresses
+/// before, and which of its other lists differ.
+#[derive(Clone, Copy, Debug)]
+pub struct ChangedLists<'a> {
+    /// The addresses, those that are advertised first.
+    pub addresses: &'a [Address],
+    /// What it tracks.
+    pub tracks: bool,
+    /// `virtual_routes`.
+    pub routes: bool,
+    /// `virtual_rules`.
+    pub rules: bool,
+}
+
 impl Changes {
     /// Writes the line of an instance that is kept or changed.
     pub fn continued(
         &mut self,
         out: &mut Output,
-        old: &VrrpInstance,
+        old: &RunningInstance,
         new: &VrrpInstance,
-        tracks: bool,
+        lists: &ChangedLists<'_>,
     ) {
-        let what = instance(old, new, tracks);
+        let what = instance(old, new, lists);
         self.outcome(out, &format_args!("{}", Escaped(&new.name)), &what);
     }
 
@@ -141,7 +155,9 @@ fn line(out: &mut Output, name: &dyn Display, what: &dyn Display) {
 }
 
 /// The changed settings of an instance, by keyword; empty if there are none.
-fn instance(old: &VrrpInstance, new: &VrrpInstance, tracks: bool) -> String {
+fn instance(old: &RunningInstance, new: &VrrpInstance, lists: &ChangedLists<'_>) -> String {
+    let (new, new_lists) = RunningInstance::split(new.clone(), core::iter::once(old));
+    let (new, after) = (&new, &*new_lists.addresses);
     let mut what = String::new();
     let values: [(&str, &dyn Display, &dyn Display); 5] = [
         ("name", &Escaped(&old.name), &Escaped(&new.name)),
@@ -176,10 +192,10 @@ fn instance(old: &VrrpInstance, new: &VrrpInstance, tracks: bool) -> String {
         ("source address", old.src_ip == new.src_ip),
         (transport(&new.transport), old.transport == new.transport),
         ("gratuitous ARP", old.garp == new.garp),
-        ("virtual_routes", old.routes == new.routes),
-        ("virtual_rules", old.rules == new.rules),
+        ("virtual_routes", !lists.routes),
+        ("virtual_rules", !lists.rules),
         ("vip_lease", old.vip_lease == new.vip_lease),
-        ("tracked objects", !tracks),
+        ("tracked objects", !lists.tracks),
         ("notifications", old.notify == new.notify),
     ];
     for (name, is_same) in others {
@@ -187,9 +203,16 @@ fn instance(old: &VrrpInstance, new: &VrrpInstance, tracks: bool) -> String {
             push(&mut what, &name);
         }
     }
-    addresses(&mut what, "virtual_ipaddress", &old.vips, &new.vips);
-    let (before, after) = (&old.excluded_vips, &new.excluded_vips);
-    addresses(&mut what, "virtual_ipaddress_excluded", before, after);
+    let before = lists.addresses;
+    let (vips, excluded) = before.split_at(old.vip_count().min(before.len()));
+    let (new_vips, new_excluded) = after.split_at(new.vip_count().min(after.len()));
+    addresses(&mut what, "virtual_ipaddress", vips, new_vips);
+    addresses(
+        &mut what,
+        "virtual_ipaddress_excluded",
+        excluded,
+        new_excluded,
+    );
     what
 }
 
@@ -201,7 +224,7 @@ fn transport(transport: &Transport) -> &'static str {
 }
 
 /// The settings that are on or off.
-fn switches(conf: &VrrpInstance) -> [(&'static str, bool); 14] {
+fn switches(conf: &RunningInstance) -> [(&'static str, bool); 14] {
     [
         ("nopreempt", conf.nopreempt),
         ("accept", conf.accept),

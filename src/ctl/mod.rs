@@ -54,7 +54,7 @@ mod tracked;
 mod view;
 mod word;
 
-pub use changes::{Both, Changes};
+pub use changes::{Both, ChangedLists, Changes};
 pub use clock::Clock;
 pub use data::data;
 pub use events::{Event, NAME_MAX, Peer, StateChange, cut};

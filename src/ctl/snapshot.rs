@@ -5,7 +5,9 @@ use core::time::Duration;
 
 use super::{Clock, Page};
 use crate::config::model::lvs::{self, RealServer, VirtualServer};
-use crate::config::model::{self, Global, SyncGroup, Track, TrackFile, TrackProcess, VrrpInstance};
+use crate::config::model::{
+    self, Global, RunningInstance, SyncGroup, Track, TrackFile, TrackProcess,
+};
 use crate::types::ipvs::{self, Connections};
 use crate::types::{
     Cidr, DaemonCounters, Heard, IfName, Instant, Mac, MasterInfo, Outlook, Priority, VrrpCounters,
@@ -119,7 +121,7 @@ pub struct Totals {
 #[derive(Debug)]
 pub struct Instance<'a> {
     /// Its configuration.
-    pub conf: &'a VrrpInstance,
+    pub conf: &'a RunningInstance,
     /// Its state.
     pub state: VrrpState,
     /// The last transition; `None`: it has not started.

@@ -1,7 +1,7 @@
 //! Changes that a reload would make.
 
-use crate::config::model::{Config, Track, Tracked, VrrpInstance};
-use crate::ctl::{Both, Changes, Escaped, Output};
+use crate::config::model::{Address, Config, Track, Tracked, VrrpInstance};
+use crate::ctl::{Both, ChangedLists, Changes, Escaped, Output};
 use crate::engine::Engine;
 use crate::engine::instance::router::Router;
 use crate::engine::kernel::vmac_base;
@@ -11,7 +11,8 @@ impl Engine {
     #[must_use]
     pub fn diff(&self, mut config: Config) -> String {
         for conf in &mut config.instances {
-            vmac_base::strip_vmacs(conf, &self.shared.no_links);
+            let addresses = [&mut *conf.vips, &mut *conf.excluded_vips];
+            vmac_base::strip_vmacs(&mut conf.vmacs, addresses, &self.shared.no_links);
         }
         let mut out = Output::default();
         let mut changes = Changes::default();
@@ -40,8 +41,15 @@ impl Engine {
                 named.find(|old| old.conf.name == conf.name && !continued.contains(&Some(old.id)));
             match (old, named) {
                 (Some(old), _) => {
-                    let tracks = self.has_other_tracks(old, conf, config);
-                    changes.continued(out, &old.conf, conf, tracks);
+                    let (routes, rules) = (old.routes.routes(), old.routes.rules());
+                    let addresses: Vec<Address> = old.addresses.iter().cloned().collect();
+                    let lists = ChangedLists {
+                        addresses: &addresses,
+                        tracks: self.has_other_tracks(old, conf, config),
+                        routes: !routes.map(|(route, _)| route).eq(&conf.routes),
+                        rules: !rules.map(|(rule, _)| rule).eq(&conf.rules),
+                    };
+                    changes.continued(out, &old.conf, conf, &lists);
                 }
                 (None, Some(old)) => changes.replaced(out, &conf.name, old.difference(conf)),
                 (None, None) => changes.added(out, &Escaped(&conf.name)),

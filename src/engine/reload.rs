@@ -10,7 +10,7 @@
 use core::time::Duration;
 use std::io;
 
-use crate::config::model::{Address, Config, Lvs, SyncGroup, VrrpInstance};
+use crate::config::model::{Address, Config, Lvs, RunningInstance, SyncGroup, VrrpInstance};
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::events::{EventKind, Object};
@@ -66,7 +66,8 @@ impl Engine {
         self.configuration = self.configuration.wrapping_add(1);
         self.emit_all_logs_and_notifications(cx);
         for conf in &mut instances {
-            vmac_base::strip_vmacs(conf, &self.shared.no_links);
+            let addresses = [&mut *conf.vips, &mut *conf.excluded_vips];
+            vmac_base::strip_vmacs(&mut conf.vmacs, addresses, &self.shared.no_links);
         }
         let configured = configured(&instances, &static_addresses);
         let continued = self.match_instances(cx, &instances);
@@ -143,7 +144,7 @@ impl Engine {
     pub(crate) fn continued(&self, new: &[VrrpInstance]) -> Vec<Option<InstanceId>> {
         let mut free = vec![true; self.routers.len()];
         let mut continued = vec![None; new.len()];
-        let alike: [fn(&VrrpInstance, &VrrpInstance) -> bool; 3] = [
+        let alike: [fn(&RunningInstance, &VrrpInstance) -> bool; 3] = [
             |old, new| old.name == new.name,
             |old, new| old.transport == new.transport,
             |_, _| true,
@@ -237,7 +238,7 @@ impl Engine {
             let known = nth.and_then(|nth| old.get_mut(nth)?.take());
             let Some(mut router) = known else {
                 added.push(id);
-                self.routers.push(Router::new(conf, position));
+                self.routers.add(conf, position);
                 continue;
             };
             let garp = if router.conf.garp == conf.garp {
@@ -246,7 +247,14 @@ impl Engine {
                 GarpChange::Changed
             };
             let known = self.shared.known();
-            let params = router.reconfigure(cx, known, conf, position, configured);
+            let params = router.reconfigure(
+                cx,
+                known,
+                conf,
+                position,
+                configured,
+                self.routers.last_few(),
+            );
             changes.push(InstanceChange { id, params, garp });
             self.routers.push(router);
         }

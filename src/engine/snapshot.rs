@@ -215,7 +215,7 @@ impl Engine {
             Outlook::Nothing | Outlook::Resuming { .. } | Outlook::Master(_) => None,
         };
         let mut vips: Vec<ManagedItem<'a, Address>> = items(&router.addresses).collect();
-        let excluded = vips.split_off(conf.vips.len().min(vips.len()));
+        let excluded = vips.split_off(conf.vip_count().min(vips.len()));
         let missing = match router.reported {
             Some(Readiness::Missing(why)) => Some(ctl::Missing {
                 kind: why.as_str(),

@@ -4,7 +4,7 @@ use core::fmt::Display;
 use core::net::IpAddr;
 
 use super::frame::{Message, Seen};
-use crate::config::model::{Auth, HmacMode, Transport, VrrpInstance};
+use crate::config::model::{Auth, HmacMode, RunningInstance, Transport};
 use crate::config::places::Places;
 use crate::engine::instance::judge::{Judge, Verdict};
 use crate::engine::instance::rx::Datagram;
@@ -62,14 +62,15 @@ pub fn verdicts(seen: &Seen<'_>, judge: &mut Judge, places: &Places) -> Vec<Advi
     }
     let on = Some(seen.frame.interface).filter(|name| !name.is_empty());
     let verdicts = judge.verdicts(on, &datagram(seen));
-    let each = verdicts.into_iter().map(|(conf, verdict)| {
+    let each = verdicts.into_iter().map(|judgment| {
         let case = Case {
             seen,
             message,
-            conf,
+            conf: judgment.conf,
+            vips: judgment.vips,
             places,
         };
-        case.advice(verdict)
+        case.advice(judgment.verdict)
     });
     each.collect()
 }
@@ -106,7 +107,8 @@ fn datagram<'a>(seen: &Seen<'a>) -> Datagram<'a> {
 struct Case<'a> {
     seen: &'a Seen<'a>,
     message: &'a Message<'a>,
-    conf: &'a VrrpInstance,
+    conf: &'a RunningInstance,
+    vips: &'a [IpAddr],
     places: &'a Places,
 }
 
@@ -400,13 +402,13 @@ impl Case<'_> {
 
     /// The addresses that one has and the other has not.
     fn address_difference(&self) -> String {
-        let ours: Vec<IpAddr> = self.conf.vips.iter().map(|vip| vip.cidr.addr).collect();
+        let ours = self.vips;
         let theirs: Vec<IpAddr> = self.message.addresses.iter().collect();
         let missing = |from: &[IpAddr], of: &[IpAddr]| -> Vec<IpAddr> {
             let missing = of.iter().filter(|addr| !from.contains(addr));
             missing.copied().collect()
         };
-        let (here, there) = (missing(&ours, &theirs), missing(&theirs, &ours));
+        let (here, there) = (missing(ours, &theirs), missing(&theirs, ours));
         let from = self.from();
         match (list(&here), list(&there)) {
             (Some(here), Some(there)) => {

@@ -2,10 +2,11 @@
 
 use core::fmt;
 use core::ops::{Deref, DerefMut};
+use std::rc::Rc;
 
-/// A value that is nearly always the usual one: it takes memory only where it is not.
-#[derive(Clone)]
-pub struct Rare<T>(Option<Box<T>>);
+/// A value that is nearly always the usual one: it takes memory only where it is not. Clones share
+/// theirs until one of them is changed.
+pub struct Rare<T>(Option<Rc<T>>);
 
 /// The value that all [`Rare`] without another one share.
 pub trait Usual: 'static {
@@ -16,12 +17,18 @@ pub trait Usual: 'static {
 impl<T> Rare<T> {
     /// With this value.
     pub fn new(value: T) -> Self {
-        Rare(Some(Box::new(value)))
+        Rare(Some(Rc::new(value)))
     }
 
-    /// The value, unless it is the shared one, which cannot change.
+    /// The value, unless it is a shared one, which cannot change.
     pub fn get_mut(&mut self) -> Option<&mut T> {
-        self.0.as_deref_mut()
+        Rc::get_mut(self.0.as_mut()?)
+    }
+}
+
+impl<T> Clone for Rare<T> {
+    fn clone(&self) -> Self {
+        Rare(self.0.clone())
     }
 }
 
@@ -41,7 +48,7 @@ impl<T: Usual> Deref for Rare<T> {
 
 impl<T: Usual + Clone> DerefMut for Rare<T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.0.get_or_insert_with(|| Box::new(T::USUAL.clone()))
+        Rc::make_mut(self.0.get_or_insert_with(|| Rc::new(T::USUAL.clone())))
     }
 }
 
@@ -55,7 +62,7 @@ impl<T: Usual + Eq> Eq for Rare<T> {}
 
 impl<T: Usual + PartialEq> From<T> for Rare<T> {
     fn from(value: T) -> Self {
-        Rare((value != *T::USUAL).then(|| Box::new(value)))
+        Rare((value != *T::USUAL).then(|| Rc::new(value)))
     }
 }
 

@@ -124,7 +124,7 @@ impl Allowance {
 impl Schedule {
     /// Nothing to send yet; `count` addresses per round.
     #[must_use]
-    pub fn new(params: Params, count: usize) -> Self {
+    pub fn new(params: impl Into<Rare<Params>>, count: usize) -> Self {
         Schedule {
             params: params.into(),
             count,
@@ -138,6 +138,12 @@ impl Schedule {
             master_allowance: Allowance::default(),
             lower_prio_allowance: Allowance::default(),
         }
+    }
+
+    /// Its settings.
+    #[must_use]
+    pub fn params(&self) -> &Rare<Params> {
+        &self.params
     }
 
     /// Starts a burst and schedules its repetition; `Burst::Master` and `Burst::Resumed` also start
@@ -197,13 +203,14 @@ impl Schedule {
     }
 
     /// Reload: changes settings and the number of addresses. Scheduled bursts stay scheduled.
-    pub fn reconfigure(&mut self, params: Params, count: usize) {
+    pub fn reconfigure(&mut self, params: impl Into<Rare<Params>>, count: usize) {
+        let params = params.into();
         self.count = count;
         self.cursor = 0;
         if params.refresh.is_zero() {
             self.refresh_at = Instant::NEVER;
         }
-        self.params = params.into();
+        self.params = params;
     }
 
     /// Cancels everything that was still to be sent.
@@ -211,7 +218,7 @@ impl Schedule {
         *self = Schedule {
             master_allowance: self.master_allowance,
             lower_prio_allowance: self.lower_prio_allowance,
-            ..Schedule::new(*self.params, self.count)
+            ..Schedule::new(self.params.clone(), self.count)
         };
     }
 

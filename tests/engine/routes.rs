@@ -463,3 +463,23 @@ fn static_track_group_causes_fault_without_its_static_items() {
     run(&mut engine, &mut kernel, at(3_000));
     assert_eq!(states(&engine), [Master, Master]);
 }
+
+#[test]
+fn routes_that_stay_are_no_change() {
+    let mut kernel = eth0();
+    let engine = master(&mut kernel, default_instance());
+    let diff = |conf| {
+        let instances = vec![conf];
+        engine.diff(Config {
+            instances,
+            ..Config::default()
+        })
+    };
+    let text = diff(default_instance());
+    assert!(text.contains("1 kept, 0 changed"), "{text}");
+    let text = diff(with(vec![route(A, GATEWAY)], Vec::new()));
+    assert!(
+        text.contains("changes: virtual_routes, virtual_rules\n"),
+        "{text}"
+    );
+}

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use vrrpd::config;
-use vrrpd::config::model::{Config, Tracked};
+use vrrpd::config::model::{Config, RunningInstance, Tracked};
 #[cfg(feature = "lvs")]
 use vrrpd::ctl;
 use vrrpd::ctl::{
@@ -147,6 +147,7 @@ fn maintenance<'a>(until: Option<u64>) -> Maintenance<'a> {
 
 pub(crate) fn instance(config: &Config, nth: usize) -> Instance<'_> {
     let conf = &config.instances[nth];
+    let (running, _) = RunningInstance::split(conf.clone(), std::iter::empty());
     let (state, reason, missing) = [
         (VrrpState::Master, "master_down", None),
         (VrrpState::Backup, "higher_priority", None),
@@ -178,7 +179,8 @@ pub(crate) fn instance(config: &Config, nth: usize) -> Instance<'_> {
     });
     let ms = u64::try_from(nth).expect("few") * 1500;
     Instance {
-        conf,
+        // A snapshot only borrows it.
+        conf: Box::leak(Box::new(running)),
         state,
         last_transition: Some(Transition {
             at: Instant::from_millis(990_000 + ms),

@@ -83,8 +83,10 @@ pub(crate) fn fresh<'a>(config: &'a Config, conf: &'a VrrpInstance) -> Instance<
     let priority_parts: Vec<_> = priority_parts.collect();
     let sum: i32 = priority_parts.iter().map(|part| part.adds).sum();
     let priority = u8::try_from(i32::from(conf.priority.0) + sum).expect("in range");
+    let (running, _) = RunningInstance::split(conf.clone(), std::iter::empty());
     Instance {
-        conf,
+        // A snapshot only borrows it.
+        conf: Box::leak(Box::new(running)),
         state: VrrpState::Init,
         last_transition: Some(Transition {
             at: ago(11_520_000),
@@ -370,7 +372,8 @@ pub(crate) fn troubled(config: &Config) -> Snapshot<'_> {
         "192.0.2.7 also claims to own the addresses (priority 255): only one router may have priority 255",
     )];
     let new = named(&mut snapshot, "NEW");
-    *new = fresh(config, new.conf);
+    let mut all = config.instances.iter();
+    *new = fresh(config, all.find(|one| one.name == "NEW").expect("NEW"));
     new.awaited = Some(String::from("script chk_dns"));
     new.priority_parts[0].up = None;
     snapshot.scripts[1].up = Some(false);

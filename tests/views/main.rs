@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use vrrpd::config;
-use vrrpd::config::model::{Config, Tracked, VrrpInstance};
+use vrrpd::config::model::{Config, RunningInstance, Tracked, VrrpInstance};
 use vrrpd::ctl::{
     self, Clock, Daemon, File, Finding, Group, InstallStatus, Instance, Maintenance, ManagedItem,
     Member, Missing, Objects, Output, Page, PriorityPart, Process, RefusedReload, Script,

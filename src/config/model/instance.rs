@@ -92,13 +92,6 @@ pub struct VrrpInstance {
 }
 
 impl VrrpInstance {
-    /// The virtual interface of `use_vmac` or `use_ipvlan`.
-    #[must_use]
-    pub fn vmac(&self) -> Option<&Vmac> {
-        let first = self.vmacs.first();
-        first.filter(|vmac| vmac.role != VmacRole::Addresses)
-    }
-
     /// `interface`; `None` for unicast without one: adverts are routed, and the addresses are on
     /// interfaces of their own.
     #[must_use]

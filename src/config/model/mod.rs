@@ -16,6 +16,7 @@ mod pattern;
 mod process;
 mod program;
 mod route;
+mod shared;
 mod track;
 
 use core::time::Duration;
@@ -32,6 +33,7 @@ pub use notify::{Fifo, Notify, SmtpSettings};
 pub use process::{BlockingScript, ControlSocket, DumpSettings, Nft, ProcessSettings};
 pub use program::Purpose;
 pub use route::{NextHop, Route, Rule};
+pub use shared::{Lists, NEAR, RunningInstance, Settings};
 pub use track::{InitFile, ParamMatch, Script, Track, TrackFile, TrackProcess, Tracked};
 
 /// A whole configuration.

@@ -6,7 +6,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use crate::config::model::{self, HmacMode, VrrpInstance};
+use crate::config::model::{self, HmacMode, RunningInstance};
 use crate::engine::cx::Cx;
 use crate::engine::instance::router::Router;
 use crate::engine::instance::rx::Envelope;
@@ -37,7 +37,7 @@ pub(crate) fn hmac_policy(auth: &model::Auth) -> Option<HmacPolicy> {
 }
 
 /// The IP protocol that carries the adverts.
-pub(crate) fn protocol(conf: &VrrpInstance) -> Protocol {
+pub(crate) fn protocol(conf: &RunningInstance) -> Protocol {
     match conf.auth {
         model::Auth::Ah(_) => Protocol::Ah,
         model::Auth::None | model::Auth::Pass(_) | model::Auth::Hmac(_) => Protocol::Vrrp,
@@ -73,7 +73,7 @@ pub(crate) fn next_sequence(cx: &mut Cx<'_>, router: &mut Router) -> Option<Sequ
 /// Signs the message in the first `len` bytes of `buf` if `auth_hmac` is configured. Returns its
 /// length with the signature.
 pub(crate) fn sign(
-    conf: &VrrpInstance,
+    conf: &RunningInstance,
     sequence: Sequence,
     net: &PseudoHeader,
     buf: &mut [u8],
@@ -98,7 +98,7 @@ pub(crate) fn sign(
 
 /// Writes an IPv4 packet, with an authentication header for `auth_type AH`.
 pub(crate) fn emit_ipv4(
-    conf: &VrrpInstance,
+    conf: &RunningInstance,
     sequence: Sequence,
     header: &ipv4::Header,
     buf: &mut [u8],
@@ -180,7 +180,7 @@ pub(crate) fn verify(
 // ---- texts ----
 
 /// Why an advert was rejected, for the log.
-pub(crate) fn reject_text(conf: &VrrpInstance, why: Reject) -> &'static str {
+pub(crate) fn reject_text(conf: &RunningInstance, why: Reject) -> &'static str {
     let with_ah = matches!(conf.auth, model::Auth::Ah(_));
     match why {
         Reject::AuthType if with_ah => {

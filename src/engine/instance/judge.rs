@@ -4,7 +4,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use crate::config::model::{Transport, VrrpInstance};
+use crate::config::model::{RunningInstance, Transport, VrrpInstance};
 use crate::engine::instance::auth;
 use crate::engine::instance::router::{Position, Readiness, Router, Routers};
 use crate::engine::instance::rx::{Datagram, best_fit, open};
@@ -38,6 +38,16 @@ pub enum Verdict {
     Ignored,
 }
 
+/// What an instance makes of an advert.
+#[derive(Debug)]
+pub struct Judgment<'a> {
+    /// The instance.
+    pub conf: &'a RunningInstance,
+    /// The addresses that it advertises.
+    pub vips: &'a [IpAddr],
+    pub verdict: Verdict,
+}
+
 /// The instances of a configuration, none of which runs.
 #[derive(Debug)]
 pub struct Judge {
@@ -54,7 +64,7 @@ impl Judge {
         let count = instances.len();
         for (nth, conf) in instances.into_iter().enumerate() {
             let id = InstanceId(nth);
-            let mut router = Router::new(conf, Position { id, count });
+            let mut router = Router::new(conf, Position { id, count }, routers.last_few());
             let source = router.conf.src_ip.or_else(|| {
                 let conf = &router.conf;
                 let on = local.iter().filter(|(name, _)| *name == conf.interface);
@@ -72,11 +82,7 @@ impl Judge {
 
     /// The verdict of each instance that the advert concerns: those of its VRID and family on the
     /// interface. `on`: the interface it was captured on; `None`: not known.
-    pub fn verdicts(
-        &mut self,
-        on: Option<&str>,
-        datagram: &Datagram<'_>,
-    ) -> Vec<(&VrrpInstance, Verdict)> {
+    pub fn verdicts(&mut self, on: Option<&str>, datagram: &Datagram<'_>) -> Vec<Judgment<'_>> {
         let Ok(Some(envelope)) = open(datagram) else {
             return Vec::new();
         };
@@ -138,14 +144,21 @@ impl Judge {
             };
             verdicts.push((id, verdict));
         }
-        let named = |(id, verdict)| Some((&self.routers.get(id)?.conf, verdict));
+        let named = |(id, verdict)| {
+            let router = self.routers.get(id)?;
+            Some(Judgment {
+                conf: &router.conf,
+                vips: router.vips(),
+                verdict,
+            })
+        };
         verdicts.into_iter().filter_map(named).collect()
     }
 }
 
 /// Whether the instance is on this interface. A unicast instance accepts adverts from others too, but
 /// there they may be copies, as on the ports of a bridge, which would look replayed.
-fn is_on(conf: &VrrpInstance, on: Option<&str>) -> bool {
+fn is_on(conf: &RunningInstance, on: Option<&str>) -> bool {
     let own = conf.own_interface();
     on.is_none_or(|on| own.is_none_or(|own| own.as_str() == on))
 }

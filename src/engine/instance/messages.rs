@@ -121,9 +121,10 @@ fn log_vips(router: &Router, from: VrrpState, to: VrrpState) {
         (VrrpState::Master, _) => "removing",
         _ => return,
     };
+    let (vips, all) = (router.conf.vip_count(), router.addresses.len());
     for (what, count) in [
-        ("VIPs.", router.conf.vips.len()),
-        ("E-VIPs.", router.conf.excluded_vips.len()),
+        ("VIPs.", vips),
+        ("E-VIPs.", all.saturating_sub(vips)),
         ("Virtual Routes", router.routes.routes().count()),
         ("Virtual Rules", router.routes.rules().count()),
     ] {

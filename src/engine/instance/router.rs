@@ -4,10 +4,15 @@ use core::net::IpAddr;
 use core::ops::{Deref, DerefMut};
 use core::time::Duration;
 
-use crate::config::model::{self, Address, Tracked, Transport, VmacRole, VrrpInstance};
+use crate::config::model::{
+    Address, NEAR, RunningInstance, Tracked, Transport, VmacRole, VrrpInstance,
+};
 use crate::engine::cx::Cx;
 use crate::engine::events::Object;
 use crate::engine::instance::auth;
+use crate::engine::instance::params::{
+    extra_garp, extra_garp_params, params, shared_garp_params, stagger,
+};
 use crate::engine::instance::resume::ResumeState;
 use crate::engine::kernel::addresses::{AddressSet, Kind, Known};
 use crate::engine::kernel::interfaces::{Interface, Interfaces};
@@ -48,12 +53,12 @@ pub(crate) struct Routers(Vec<Router>);
 impl Routers {
     pub(crate) fn new(instances: Vec<VrrpInstance>) -> Self {
         let count = instances.len();
-        let routers = instances.into_iter().enumerate();
-        let router = |(nth, conf)| {
+        let mut all = Routers(Vec::with_capacity(count));
+        for (nth, conf) in instances.into_iter().enumerate() {
             let id = InstanceId(nth);
-            Router::new(conf, Position { id, count })
-        };
-        Routers(routers.map(router).collect())
+            all.add(conf, Position { id, count });
+        }
+        all
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = InstanceId> + use<> {
@@ -66,6 +71,18 @@ impl Routers {
 
     pub(crate) fn get_mut(&mut self, id: InstanceId) -> Option<&mut Router> {
         self.0.get_mut(id.0)
+    }
+
+    /// Appends a new instance; its id must be the next one.
+    pub(crate) fn add(&mut self, conf: VrrpInstance, position: Position) {
+        let router = Router::new(conf, position, self.last_few());
+        self.0.push(router);
+    }
+
+    /// The instances that may have the same settings as the next one.
+    pub(crate) fn last_few(&self) -> &[Router] {
+        let first = self.0.len().saturating_sub(NEAR);
+        self.0.get(first..).unwrap_or_default()
     }
 
     /// Appends an instance; its id must be the next one.
@@ -101,7 +118,7 @@ impl DerefMut for Routers {
 #[derive(Debug)]
 pub(crate) struct Router {
     pub(crate) id: InstanceId,
-    pub(crate) conf: VrrpInstance,
+    pub(crate) conf: RunningInstance,
     pub(crate) machine: Instance,
     pub(crate) garp: garp::Schedule,
     /// `garp_extra_if`.
@@ -150,21 +167,21 @@ pub(crate) struct Router {
 }
 
 impl Router {
-    pub(crate) fn new(mut conf: VrrpInstance, position: Position) -> Self {
-        let routes = core::mem::take(&mut conf.routes);
-        let rules = core::mem::take(&mut conf.rules);
-        let mut set = AddressSet::new(addresses(&conf), kind(&conf));
+    /// `near`: instances with which it shares settings that are equal.
+    pub(crate) fn new(conf: VrrpInstance, position: Position, near: &[Router]) -> Self {
+        let (conf, lists) = RunningInstance::split(conf, near.iter().map(|one| &one.conf));
+        let mut set = AddressSet::new(lists.addresses.into_iter(), kind(&conf));
         set.set_lease(conf.vip_lease);
         Router {
             id: position.id,
-            machine: Instance::new(params(&conf, stagger(&conf, position))),
-            garp: garp::Schedule::new(garp_params(&conf), set.len()),
+            machine: Instance::new(params(&conf, &set, stagger(&conf, position))),
+            garp: garp::Schedule::new(shared_garp_params(&conf, near), set.len()),
             extra_garp: extra_garp(extra_garp_params(&conf), set.len()),
             garp_held: None,
             garp_after: Instant::ZERO,
             addresses: set,
             static_missing: false,
-            routes: RouteSet::rare(routes, rules, false),
+            routes: RouteSet::rare(lists.routes, lists.rules, false),
             ifindex: None,
             start_at: None,
             resume: ResumeState::default(),
@@ -230,25 +247,31 @@ impl Router {
         &mut self,
         cx: &mut Cx<'_>,
         kernel: Known<'_>,
-        mut conf: VrrpInstance,
+        conf: VrrpInstance,
         position: Position,
         configured: &[Cidr],
+        near: &[Router],
     ) -> vrrp::Params {
         if conf.name != self.conf.name {
             log::info!(target: "vrrp", "({}) renamed, was {}", conf.name, self.conf.name);
         }
         self.id = position.id;
-        let routes = core::mem::take(&mut conf.routes);
-        let rules = core::mem::take(&mut conf.rules);
+        let (conf, lists) = RunningInstance::split(conf, near.iter().map(|one| &one.conf));
+        let (routes, rules) = (lists.routes, lists.rules);
         match self.routes.get_mut() {
             Some(set) => set.replace(cx, routes, rules, kernel.links),
             None => self.routes = RouteSet::rare(routes, rules, self.addresses.wanted),
         }
-        self.addresses
-            .replace(cx, addresses(&conf), kind(&conf), kernel, configured);
+        self.addresses.replace(
+            cx,
+            lists.addresses.into_iter(),
+            kind(&conf),
+            kernel,
+            configured,
+        );
         self.addresses.set_lease(conf.vip_lease);
         self.garp
-            .reconfigure(garp_params(&conf), self.addresses.len());
+            .reconfigure(shared_garp_params(&conf, near), self.addresses.len());
         let count = self.addresses.len();
         match (&mut self.extra_garp, extra_garp_params(&conf)) {
             (Some(schedule), Some(params)) => schedule.reconfigure(params, count),
@@ -256,7 +279,7 @@ impl Router {
         }
         self.garp_held = None;
         self.conf = conf;
-        params(&self.conf, stagger(&self.conf, position))
+        params(&self.conf, &self.addresses, stagger(&self.conf, position))
     }
 
     /// The instance is no longer configured: removes its addresses as [`AddressSet::replace`] does.
@@ -386,9 +409,10 @@ impl Router {
         vmac.map_or(dev, |vmac| &vmac.base)
     }
 
-    /// Takes the addresses of the configuration again; none may be installed.
-    pub(crate) fn reset_addresses(&mut self) {
-        self.addresses = AddressSet::new(addresses(&self.conf), kind(&self.conf));
+    /// Takes these addresses; none may be installed.
+    pub(crate) fn reset_addresses(&mut self, addresses: Vec<Address>) {
+        self.addresses = AddressSet::new(addresses.into_iter(), kind(&self.conf));
+        self.addresses.set_lease(self.conf.vip_lease);
         self.garp_held = None;
     }
 
@@ -498,106 +522,10 @@ impl Router {
     }
 }
 
-fn addresses(conf: &VrrpInstance) -> impl Iterator<Item = Address> {
-    conf.vips.iter().chain(&conf.excluded_vips).cloned()
-}
-
-fn kind(conf: &VrrpInstance) -> Kind {
+fn kind(conf: &RunningInstance) -> Kind {
     if conf.priority.is_owner() {
         Kind::Owned
     } else {
         Kind::Virtual
     }
-}
-
-/// Instances whose adverts are due at the same time: one wake-up for all of them, and when their
-/// router dies, the last of them takes over a fraction of a millisecond after the first.
-const TOGETHER: u32 = 16;
-/// Least time between them and the next: enough for their takeover, addresses included.
-const STEP: Duration = Duration::from_micros(1500);
-/// Largest number of steps within the advert interval.
-const STEPS: u32 = 64;
-
-/// How much earlier than after an interval the first periodic advert is sent.
-fn stagger(conf: &VrrpInstance, position: Position) -> Duration {
-    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let interval = conf.advert_int.duration();
-    let room = u32::try_from(interval.as_nanos() / STEP.as_nanos()).unwrap_or(u32::MAX);
-    let wanted = number(position.count).div_ceil(TOGETHER);
-    let steps = wanted.min(room).clamp(1, STEPS);
-    let step = number(position.id.0) % steps;
-    interval.saturating_mul(step) / steps
-}
-
-fn params(conf: &VrrpInstance, stagger: Duration) -> vrrp::Params {
-    let (check_source, peers) = match &conf.transport {
-        Transport::Multicast { .. } => (false, Vec::new()),
-        Transport::Unicast {
-            peers,
-            check_source,
-            ..
-        } => (*check_source, peers.iter().map(peer).collect()),
-    };
-    vrrp::Params {
-        vrid: conf.vrid,
-        family: conf.family,
-        version: conf.version,
-        priority: conf.priority,
-        initial_master: conf.initial_master,
-        advert_int: conf.advert_int,
-        stagger,
-        nopreempt: conf.nopreempt,
-        preempt_delay: conf.preempt_delay,
-        down_timer_adverts: conf.down_timer_adverts,
-        auth: auth::wire_auth(&conf.auth),
-        hmac: auth::hmac_policy(&conf.auth),
-        multicast: matches!(conf.transport, Transport::Multicast { .. }),
-        check_source,
-        peers,
-        lower_prio_no_advert: conf.lower_prio_no_advert,
-        higher_prio_send_advert: conf.higher_prio_send_advert,
-        owner_ignore_adverts: conf.owner_ignore_adverts,
-        skip_check_adv_addr: conf.skip_check_adv_addr,
-        timer_expired_backup: conf.timer_expired_backup,
-        in_sync_group: conf.sync_group.is_some(),
-        addresses: conf.vips.iter().map(|address| address.cidr.addr).collect(),
-    }
-}
-
-fn peer(peer: &model::Peer) -> vrrp::Peer {
-    vrrp::Peer {
-        addr: peer.addr,
-        min_ttl: peer.min_ttl,
-        max_ttl: peer.max_ttl,
-    }
-}
-
-fn garp_params(conf: &VrrpInstance) -> garp::Params {
-    let garp = &conf.garp;
-    garp::Params {
-        repeat: garp.repeat,
-        delay: garp.delay,
-        refresh: garp.refresh,
-        refresh_repeat: garp.refresh_repeat,
-        lower_prio_repeat: garp.lower_prio_repeat,
-        lower_prio_delay: garp.lower_prio_delay,
-        round_gap: garp::Params::ROUND_GAP,
-    }
-}
-
-fn extra_garp(params: Option<garp::Params>, count: usize) -> Option<Box<garp::Schedule>> {
-    params.map(|params| Box::new(garp::Schedule::new(params, count)))
-}
-
-/// Nothing but the refresh, of few instances.
-fn extra_garp_params(conf: &VrrpInstance) -> Option<garp::Params> {
-    let params = garp::Params {
-        repeat: 0,
-        delay: Duration::ZERO,
-        refresh: conf.garp.extra,
-        refresh_repeat: 1,
-        lower_prio_repeat: 0,
-        ..garp_params(conf)
-    };
-    Some(params).filter(|params| !params.refresh.is_zero())
 }

@@ -240,7 +240,8 @@ impl Router {
         from: IpAddr,
         present: impl Iterator<Item = &'a Cidr>,
     ) -> bool {
-        let configured = self.conf.vips.iter().map(|vip| &vip.cidr);
+        let configured = self.addresses.iter().take(self.conf.vip_count());
+        let configured = configured.map(|vip| &vip.cidr);
         let networks = present.chain(configured);
         let own = self.source();
         let mut is_unknown = own.is_some();

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 use std::io;
 
-use crate::config::model::{Address, Transport, VrrpInstance};
+use crate::config::model::{Address, RunningInstance, Transport};
 use crate::engine::cx::Cx;
 use crate::engine::events::EventKind;
 use crate::engine::instance::auth::{self, Sequence};
@@ -364,7 +364,7 @@ fn build(
 }
 
 /// How we compute the checksum of our adverts.
-pub(crate) fn checksum_form(conf: &VrrpInstance) -> ChecksumForm {
+pub(crate) fn checksum_form(conf: &RunningInstance) -> ChecksumForm {
     match (conf.version, conf.family, &conf.transport) {
         (Version::V2, ..) => ChecksumForm::Plain,
         (Version::V3, Family::V6, _) => ChecksumForm::PseudoHeader,

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use crate::config::model::{Transport, VrrpInstance};
+use crate::config::model::{RunningInstance, Transport};
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::events::{EventKind, Object};
@@ -88,7 +88,7 @@ impl Engine {
 }
 
 /// Makes the filter pass the adverts that an instance needs.
-fn pass_adverts(conf: &VrrpInstance, filter: &mut AdvertFilter) {
+fn pass_adverts(conf: &RunningInstance, filter: &mut AdvertFilter) {
     filter.pass_vrid(conf.vrid);
     match &conf.transport {
         Transport::Multicast { group } => filter.pass_group(*group),

@@ -22,7 +22,7 @@
 use core::time::Duration;
 use std::io;
 
-use crate::config::model::Vmac;
+use crate::config::model::{Address, Vmac};
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::events::{EventKind, Object};
@@ -167,11 +167,15 @@ impl Engine {
     fn disable_vmacs(&mut self, cx: &mut Cx<'_>) {
         let kinds = &self.shared.no_links;
         for router in self.routers.iter_mut() {
-            if strip_vmacs(&mut router.conf, kinds) {
+            let mut links = router.conf.vmacs.iter().map(|vmac| vmac.link.kind());
+            if links.any(|kind| kinds.contains(&kind)) {
+                let mut addresses: Vec<Address> = router.addresses.iter().cloned().collect();
+                let vmacs = &mut router.conf.settings_mut().vmacs;
+                strip_vmacs(vmacs, [&mut addresses, &mut []], kinds);
                 router
                     .vmacs
                     .retain(|vmac| !kinds.contains(&vmac.conf.link.kind()));
-                router.reset_addresses();
+                router.reset_addresses(addresses);
             }
         }
         self.rebuild_tables();

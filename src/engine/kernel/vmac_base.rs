@@ -1,7 +1,7 @@
 //! The interfaces below macvlans: while there is a macvlan, the kernel must not answer ARP requests
 //! for its addresses with the Ethernet address of the interface below.
 
-use crate::config::model::VrrpInstance;
+use crate::config::model::{Address, Vmac};
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::events::{EventKind, Object};
@@ -99,18 +99,22 @@ pub(crate) fn read_setting(cx: &mut Cx<'_>, family: &str, name: &IfName, key: &s
     core::str::from_utf8(&read).map_or("", str::trim).to_owned()
 }
 
-/// Configures an instance without virtual interfaces of some types; returns whether it had any.
-pub(crate) fn strip_vmacs(conf: &mut VrrpInstance, kinds: &[&'static str]) -> bool {
-    let before = conf.vmacs.len();
-    let (vips, excluded) = (&mut conf.vips, &mut conf.excluded_vips);
-    conf.vmacs.retain(|vmac| {
+/// Takes away the virtual interfaces of some types, and their addresses go to the interfaces below
+/// them; returns whether there were any.
+pub(crate) fn strip_vmacs(
+    vmacs: &mut Vec<Vmac>,
+    mut addresses: [&mut [Address]; 2],
+    kinds: &[&'static str],
+) -> bool {
+    let before = vmacs.len();
+    vmacs.retain(|vmac| {
         let stays = !kinds.contains(&vmac.link.kind());
-        for address in vips.iter_mut().chain(&mut *excluded) {
+        for address in addresses.iter_mut().flat_map(|list| list.iter_mut()) {
             if !stays && address.dev == vmac.name {
                 address.dev.clone_from(&vmac.base);
             }
         }
         stays
     });
-    conf.vmacs.len() != before
+    vmacs.len() != before
 }
