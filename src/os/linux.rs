@@ -73,6 +73,13 @@ impl Linux {
         self.receivers.iter().map(Receiver::fd)
     }
 
+    /// Descriptors of their sockets for resignations, in the same order; negative where there is
+    /// none.
+    pub(super) fn resignation_fds(&self) -> impl Iterator<Item = RawFd> + '_ {
+        let sockets = self.receivers.iter();
+        sockets.map(|receiver| receiver.resignations.poll_fd())
+    }
+
     pub(super) fn generation(&self) -> u32 {
         self.generation
     }
@@ -108,7 +115,7 @@ impl Linux {
         Some((child, how))
     }
 
-    fn descriptors_changed(&mut self) {
+    pub(super) fn descriptors_changed(&mut self) {
         self.generation = self.generation.wrapping_add(1);
     }
 }
@@ -164,8 +171,10 @@ impl System for Linux {
     }
 
     fn filter_listener(&mut self, on: Listener, filter: &AdvertFilter) {
-        if let Some(receiver) = self.receivers.iter().find(|receiver| receiver.on == on) {
+        if let Some(receiver) = self.receivers.iter_mut().find(|receiver| receiver.on == on) {
             receiver.set_filter(filter);
+            // Its socket for resignations may be closed now.
+            self.descriptors_changed();
         }
     }
 

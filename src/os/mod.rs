@@ -39,6 +39,7 @@ mod raw_socket;
 pub mod reactor;
 mod read_pause;
 mod receive_clock;
+mod resignations;
 pub mod respawn;
 pub mod restart;
 pub mod sched;

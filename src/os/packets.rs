@@ -38,21 +38,25 @@ impl Backlog {
 }
 
 impl Reactor<'_> {
-    /// Makes sockets ready whose pause is over. All are if a takeover is due: it depends on what has
-    /// arrived before it.
+    /// Makes sockets ready whose pause is over, and those on which a master has resigned. All are if
+    /// a takeover is due: it depends on what has arrived before it.
     pub(super) fn end_pauses(&mut self) {
-        if self.linux.pause_end().is_none() {
-            return;
-        }
         let now = self.woke;
         let is_soon = |at: Instant| at <= now.after(EARLY);
         let is_due =
             self.engine.takeover_is_next() && self.engine.next_deadline().is_some_and(is_soon);
-        for index in FIRST_RECEIVER..self.fixed_len {
-            let receiver = self.linux.receiver(index - FIRST_RECEIVER);
-            let pause = receiver.and_then(|receiver| receiver.pause.end());
-            if let Some(entry) = self.poll.get_mut(index)
-                && pause.is_some_and(|end| is_due || end <= now)
+        for nth in 0..self.receivers {
+            let has_resigned = self.is_ready(FIRST_RECEIVER + self.receivers + nth);
+            let Some(receiver) = self.linux.receiver(nth) else {
+                return;
+            };
+            let is_over = receiver.pause.end().is_some_and(|end| is_due || end <= now);
+            if has_resigned {
+                receiver.resignations.discard();
+                receiver.pause.cancel();
+            }
+            if let Some(entry) = self.poll.get_mut(FIRST_RECEIVER + nth)
+                && (is_over || has_resigned)
             {
                 entry.revents = libc::POLLIN;
             }
@@ -61,16 +65,16 @@ impl Reactor<'_> {
 
     /// Reads the receive sockets that are ready, each as far as `backlog` says.
     pub(super) fn read_packets(&mut self, backlog: Backlog) {
-        for index in FIRST_RECEIVER..self.fixed_len {
-            let waiting = self.is_ready(index).then_some(Instant::ZERO);
-            if let Some(receiver) = self.linux.receiver(index - FIRST_RECEIVER) {
+        for nth in 0..self.receivers {
+            let waiting = self.is_ready(FIRST_RECEIVER + nth).then_some(Instant::ZERO);
+            if let Some(receiver) = self.linux.receiver(nth) {
                 receiver.reception.read_until = waiting.or(receiver.pause.read_until());
             }
         }
         let generation = self.linux.generation();
-        for index in FIRST_RECEIVER..self.fixed_len {
-            if self.is_ready(index) {
-                self.read_socket(backlog, index - FIRST_RECEIVER);
+        for nth in 0..self.receivers {
+            if self.is_ready(FIRST_RECEIVER + nth) {
+                self.read_socket(backlog, nth);
             }
             if self.linux.generation() != generation {
                 // A packet made the engine open or close sockets: indexes have changed.
@@ -98,8 +102,9 @@ impl Reactor<'_> {
             return;
         };
         let (on, engine) = (receiver.on, &self.engine);
-        let delay = || engine.read_delay(start, on);
-        receiver.pause.after_reading(start, packets, delay);
+        if receiver.pause(start, packets, || engine.read_delays(start, on)) {
+            self.linux.descriptors_changed();
+        }
     }
 
     /// Reads a datagram from a receive socket; `None` if none is waiting.

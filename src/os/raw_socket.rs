@@ -19,12 +19,13 @@ use socket2::{
 use super::clock;
 use super::read_pause::ReadPause;
 use super::receive_clock::ReceiveTime;
+use super::resignations::Resignations;
 use crate::engine;
 use crate::engine::system::{AdvertRoute, Ipv6Fields, Listener, Reception, errno_text, error_text};
 use crate::log;
 use crate::sys;
-use crate::types::{Family, IfIndex, IfName};
-use crate::wire::bpf::{AdvertFilter, DROP_ALL, Instruction};
+use crate::types::{Family, IfIndex, IfName, Instant, ReadDelays};
+use crate::wire::bpf::{AdvertFilter, Adverts, DROP_ALL, Instruction};
 
 /// IP protocol number of VRRP (RFC 9568 §5.1.1.4).
 const PROTO_VRRP: i32 = 112;
@@ -33,7 +34,7 @@ const PROTO_AH: i32 = 51;
 /// Size of the receive buffer, in bytes: for the adverts of 255 instances at 10 ms during a stall
 /// of 250 ms.
 const RECEIVE_BUFFER: usize = 4 << 20;
-/// Packets discarded at most when a socket is opened: more than its receive buffer holds at first.
+/// Packets discarded at most: more than a receive buffer holds at first.
 const DISCARDED: u32 = 4096;
 /// `TC_PRIO_CONTROL` (`linux/pkt_sched.h`): adverts are sent before bulk traffic.
 const PRIORITY_CONTROL: u32 = 7;
@@ -48,6 +49,29 @@ pub(super) fn attach(socket: &Socket, program: &[Instruction]) -> io::Result<()>
 fn raw(domain: Domain, protocol: i32) -> io::Result<Socket> {
     let kind = Type::RAW.nonblocking().cloexec();
     Socket::new(domain, kind, Some(Protocol::from(protocol)))
+}
+
+/// A socket for packets of this family and protocol.
+pub(super) fn raw_for(on: Listener) -> io::Result<Socket> {
+    let domain = match on.family {
+        Family::V4 => Domain::IPV4,
+        Family::V6 => Domain::IPV6,
+    };
+    let protocol = match on.protocol {
+        engine::system::Protocol::Vrrp => PROTO_VRRP,
+        engine::system::Protocol::Ah => PROTO_AH,
+    };
+    raw(domain, protocol)
+}
+
+/// Discards what is waiting.
+pub(super) fn discard(socket: RawFd) {
+    let mut byte = [0];
+    for _ in 0..DISCARDED {
+        if recv(socket, &mut byte, MsgFlags::MSG_DONTWAIT).is_err() {
+            return;
+        }
+    }
 }
 
 // ---- sending ----
@@ -175,8 +199,10 @@ pub(super) struct PacketInfo {
 pub(super) struct Receiver {
     pub(super) on: Listener,
     socket: Socket,
+    filter: AdvertFilter,
     pub(super) reception: Reception,
     pub(super) pause: ReadPause,
+    pub(super) resignations: Resignations,
     /// [`PacketInfo::lost`] of the last packet.
     lost: u32,
 }
@@ -187,15 +213,7 @@ impl Receiver {
         name: Option<&IfName>,
         filter: &AdvertFilter,
     ) -> io::Result<Self> {
-        let domain = match on.family {
-            Family::V4 => Domain::IPV4,
-            Family::V6 => Domain::IPV6,
-        };
-        let protocol = match on.protocol {
-            engine::system::Protocol::Vrrp => PROTO_VRRP,
-            engine::system::Protocol::Ah => PROTO_AH,
-        };
-        let socket = raw(domain, protocol)?;
+        let socket = raw_for(on)?;
         // A raw socket receives from all interfaces until it is bound.
         let filters = attach(&socket, &DROP_ALL);
         if setsockopt(&socket, RcvBufForce, &RECEIVE_BUFFER).is_err() {
@@ -223,14 +241,16 @@ impl Receiver {
         for group in filter.groups() {
             join(&socket, *group, on.interface.map_or(0, |index| index.0))?;
         }
-        let receiver = Receiver {
+        let mut receiver = Receiver {
             on,
             socket,
+            filter: filter.clone(),
             reception: Reception::default(),
             pause: ReadPause::default(),
+            resignations: Resignations::Unopened,
             lost: 0,
         };
-        receiver.discard();
+        discard(receiver.fd());
         match filters {
             Ok(()) => receiver.set_filter(filter),
             Err(error) => log::debug!(
@@ -243,24 +263,16 @@ impl Receiver {
     }
 
     /// Replaces the socket's filter.
-    pub(super) fn set_filter(&self, filter: &AdvertFilter) {
-        let error = match attach(&self.socket, &filter.program()) {
+    pub(super) fn set_filter(&mut self, filter: &AdvertFilter) {
+        self.filter.clone_from(filter);
+        self.resignations.set_filter(filter);
+        let error = match attach(&self.socket, &filter.program(Adverts::All)) {
             Ok(()) => return,
             Err(error) => error,
         };
         // The previous filter would drop adverts of new instances.
         drop(self.socket.detach_filter());
         log::debug!(target: "vrrp", "cannot set a socket filter: {}", error_text(&error));
-    }
-
-    /// Discards what has arrived before the socket was bound and filtered.
-    fn discard(&self) {
-        let mut byte = [0];
-        for _ in 0..DISCARDED {
-            if recv(self.fd(), &mut byte, MsgFlags::MSG_DONTWAIT).is_err() {
-                return;
-            }
-        }
     }
 
     pub(super) fn fd(&self) -> RawFd {
@@ -273,6 +285,32 @@ impl Receiver {
             Some(_) => -1,
             None => self.fd(),
         }
+    }
+
+    /// To be called after `packets` were read, from `start` on until none was left: pauses if
+    /// packets come in quick succession. Whether that opened a socket.
+    pub(super) fn pause(
+        &mut self,
+        start: Instant,
+        packets: u32,
+        delays: impl FnOnce() -> ReadDelays,
+    ) -> bool {
+        let has_apart = !matches!(self.resignations, Resignations::Unavailable);
+        self.pause.after_reading(start, packets, || {
+            let delays = delays();
+            match has_apart {
+                true => delays.other,
+                false => delays.other.min(delays.resignation),
+            }
+        });
+        let opens =
+            self.pause.end().is_some() && matches!(self.resignations, Resignations::Unopened);
+        if opens {
+            self.resignations = Resignations::open(self.on, &self.filter);
+            // A resignation may have arrived before.
+            self.pause.cancel();
+        }
+        opens
     }
 
     /// Records that this packet has been read.

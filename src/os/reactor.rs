@@ -59,7 +59,8 @@ pub enum ProcessRequest {
     Diff,
 }
 
-/// Indexes of the fixed descriptors in the poll list; receive sockets follow.
+/// Indexes of the fixed descriptors in the poll list; receive sockets follow, then their sockets for
+/// resignations.
 const LINK_EVENTS: usize = 0;
 const SIGNALS: usize = 1;
 const FILES: usize = 2;
@@ -84,6 +85,8 @@ pub struct Reactor<'a> {
     /// Exit code of `-t` for the configuration that was accepted last.
     pub test_code: u8,
     pub(super) poll: Vec<libc::pollfd>,
+    /// Number of receive sockets in the poll list.
+    pub(super) receivers: usize,
     /// Length of the poll list without the control socket's descriptors and, after them, the sockets
     /// of health checks.
     pub(super) fixed_len: usize,
@@ -128,6 +131,7 @@ impl<'a> Reactor<'a> {
             successor_test: None,
             test_code: 0,
             poll: Vec::new(),
+            receivers: 0,
             fixed_len: 0,
             control_end: 0,
             control: Server::default(),
@@ -338,9 +342,9 @@ impl<'a> Reactor<'a> {
             self.generation = Some(generation);
             self.rebuild_poll_list();
         }
-        for index in FIRST_RECEIVER..self.fixed_len {
-            let receiver = self.linux.receiver(index - FIRST_RECEIVER);
-            if let Some(entry) = self.poll.get_mut(index)
+        for nth in 0..self.receivers {
+            let receiver = self.linux.receiver(nth);
+            if let Some(entry) = self.poll.get_mut(FIRST_RECEIVER + nth)
                 && let Some(receiver) = receiver
             {
                 entry.fd = receiver.poll_fd();
@@ -362,12 +366,10 @@ impl<'a> Reactor<'a> {
             self.linux.watch_fd().unwrap_or(-1),
             self.route_events.as_ref().map_or(-1, NetlinkSocket::fd),
         ];
-        self.poll.extend(
-            fixed
-                .into_iter()
-                .chain(self.linux.receiver_fds())
-                .map(readable),
-        );
+        self.poll.extend(fixed.map(readable));
+        self.poll.extend(self.linux.receiver_fds().map(readable));
+        self.receivers = self.poll.len() - FIRST_RECEIVER;
+        self.poll.extend(self.linux.resignation_fds().map(readable));
         self.fixed_len = self.poll.len();
     }
 

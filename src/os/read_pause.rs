@@ -2,15 +2,19 @@
 //!
 //! An advert may wait until the first deadline that it could cause. Deadlines are counted from the
 //! kernel's time stamp, so they do not move. A socket whose packets come faster than that is left
-//! out of the poll list for this time after it was read; it is read at the end of the pause, and
-//! before a timer fires.
+//! out of the poll list for this time after it was read; it is read at the end of the pause, when a
+//! master resigns ([`super::resignations`]), and before a timer fires.
 
+use core::mem;
 use core::time::Duration;
 
 use crate::types::Instant;
 
-/// Longest pause. The receive buffer holds what arrives meanwhile, floods included.
-const LONGEST: Duration = Duration::from_millis(50);
+/// Longest pause. The receive buffer holds what arrives meanwhile, except for large floods: after
+/// one of these there is no pause.
+pub(super) const LONGEST: Duration = Duration::from_millis(200);
+/// Packets expected in a pause at most: reading them delays a takeover by less than a millisecond.
+const EXPECTED: u32 = 128;
 /// Shorter ones would save too few wake-ups.
 const SHORTEST: Duration = Duration::from_millis(1);
 /// After more packets than this at once there is no pause: their sender may fill the buffer.
@@ -29,6 +33,8 @@ pub(super) struct ReadPause {
     first_pays: bool,
     /// The last one that followed another has.
     next_pays: bool,
+    /// The next read is not followed by a pause.
+    is_cancelled: bool,
 }
 
 impl Default for ReadPause {
@@ -39,6 +45,7 @@ impl Default for ReadPause {
             last_read: None,
             first_pays: false,
             next_pays: true,
+            is_cancelled: false,
         }
     }
 }
@@ -47,6 +54,12 @@ impl ReadPause {
     /// When the socket is to be read although it is not polled.
     pub(super) fn end(&self) -> Option<Instant> {
         self.end
+    }
+
+    /// Ends the pause. The socket is polled until it has been read.
+    pub(super) fn cancel(&mut self) {
+        self.end = None;
+        self.is_cancelled = true;
     }
 
     /// During a pause: what arrived before this time has been read.
@@ -70,10 +83,14 @@ impl ReadPause {
             true => self.first_pays = pays,
             false => {}
         }
+        let is_cancelled = mem::take(&mut self.is_cancelled);
         if packets == 0 || packets > FLOOD {
             return;
         }
         let last = self.last_read.replace(start);
+        if is_cancelled {
+            return;
+        }
         let gap = last.map_or(Duration::MAX, |last| start.since(last));
         if !was_paused && !self.first_pays && gap > LONGEST {
             return;
@@ -84,9 +101,11 @@ impl ReadPause {
             true => self.next_pays,
             false => self.first_pays || gap <= delay,
         };
-        if is_worth_it && delay >= SHORTEST {
+        let expected = gap.saturating_mul(EXPECTED).checked_div(packets);
+        let length = expected.map_or(delay, |time| time.min(delay));
+        if is_worth_it && length >= SHORTEST {
             self.is_next = was_paused;
-            self.end = Some(start.after(delay));
+            self.end = Some(start.after(length));
         }
     }
 }
@@ -154,10 +173,32 @@ mod tests {
 
     #[test]
     fn pauses_are_neither_longer_than_the_buffer_holds_nor_too_short_to_help() {
-        let reads = [(0, 1), (1, 1)];
-        assert_eq!(pauses(ms(600), &reads), [None, Some(at(51))]);
+        let reads = [(0, 1), (2, 1)];
+        assert_eq!(pauses(ms(600), &reads), [None, Some(at(202))]);
         assert_eq!(pauses(Duration::from_micros(999), &reads), [None; 2]);
         assert_eq!(pauses(Duration::ZERO, &reads), [None; 2]);
+    }
+
+    #[test]
+    fn few_packets_wait_for_a_takeover() {
+        let reads = [(0, 1), (10, 256)];
+        assert_eq!(pauses(ms(600), &reads), [None, Some(at(15))]);
+    }
+
+    #[test]
+    fn no_pause_follows_a_cancelled_one_before_the_socket_was_read() {
+        let mut pause = ReadPause::default();
+        let mut read = |time, packets| {
+            pause.after_reading(at(time), packets, || ms(5));
+            if time == 2 {
+                pause.cancel();
+            }
+            pause.end()
+        };
+        assert_eq!(read(1, 1), None);
+        assert_eq!(read(2, 1), None, "cancelled");
+        assert_eq!(read(3, 2), None);
+        assert_eq!(read(4, 1), Some(at(9)));
     }
 
     #[test]

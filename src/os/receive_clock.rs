@@ -5,12 +5,13 @@
 
 use nix::time::ClockId;
 
-use super::clock;
+use super::{clock, read_pause};
 use crate::types::Instant;
 
 /// Age limit of time stamps in nanoseconds, more than a [`super::read_pause`]. After a longer stall
 /// an advert counts from when it is read.
-const RECENT: u64 = 60_000_000;
+const RECENT: u64 = 250_000_000;
+const _: () = assert!(read_pause::LONGEST.as_nanos() < RECENT as u128);
 /// A greater change of the clocks' difference, in nanoseconds, means that the wall clock was set.
 const SET: u64 = 1_000_000;
 
@@ -128,11 +129,11 @@ mod tests {
 
     #[test]
     fn packets_count_from_their_arrival() {
-        let clock = &mut clock_at(100);
+        let clock = &mut clock_at(500);
         let unused = at(999);
-        assert_eq!(read(clock, 100, unused), (100, Some(100)));
-        assert_eq!(read(clock, 50, unused), (50, Some(50)), "after a pause");
-        assert_eq!(read(clock, 40, unused), (100, Some(40)), "after a stall");
+        assert_eq!(read(clock, 500, unused), (500, Some(500)));
+        assert_eq!(read(clock, 300, unused), (300, Some(300)), "after a pause");
+        assert_eq!(read(clock, 250, unused), (500, Some(250)), "after a stall");
     }
 
     #[test]

@@ -95,6 +95,7 @@ mod master;
 mod outlook;
 mod params;
 pub mod priority;
+mod reading;
 mod reception;
 mod reload;
 mod resume;

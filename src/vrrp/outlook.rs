@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::instance::{Instance, State};
 use super::{Notice, timers};
-use crate::types::{Heard, Instant, Outlook, TimerKind};
+use crate::types::{Heard, Instant, Outlook};
 
 impl Instance {
     /// The last accepted advert of another router, in whatever state it was received. Its priority
@@ -39,22 +39,6 @@ impl Instance {
     pub fn skew(&self) -> Duration {
         let priority = self.effective_priority();
         timers::skew(self.params.version, self.timer_interval(), priority)
-    }
-
-    /// How long an advert may stay unread without effect on when this instance acts: as a backup until
-    /// the shortest timer that one can start, Skew_Time after a resignation, and not beyond its own
-    /// takeover: a master hears others at once.
-    #[must_use]
-    pub fn read_delay(&self, now: Instant) -> Duration {
-        match &self.state {
-            State::Backup(backup) if !backup.is_taking_over() => {
-                let skew = self.span(TimerKind::Skew, self.timer_interval());
-                let skew = skew.saturating_sub(skew.checked_div(4).unwrap_or_default());
-                skew.min(backup.deadline().since(now))
-            }
-            State::Init | State::Fault => Duration::MAX,
-            State::Backup(_) | State::Resuming(_) | State::Master(_) => Duration::ZERO,
-        }
     }
 
     /// Whether it has priority 254 because it yields to another address owner.

@@ -71,6 +71,15 @@ const TAX: u16 = 0x07;
 /// `SKF_NET_OFF`: offsets from here on count from the network header.
 pub const NET_OFF: u32 = 0xfff0_0000;
 
+/// The adverts that a program passes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Adverts {
+    /// All that pass the filter.
+    All,
+    /// Of these, the ones with priority 0.
+    Resignations,
+}
+
 /// The packets that a receive socket needs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AdvertFilter {
@@ -155,9 +164,9 @@ impl AdvertFilter {
         self.max_ttl = self.max_ttl.max(max);
     }
 
-    /// The program.
+    /// The program that passes these adverts.
     #[must_use]
-    pub fn program(&self) -> Vec<Instruction> {
+    pub fn program(&self, adverts: Adverts) -> Vec<Instruction> {
         // Offsets of TTL, source and destination address.
         let [ttl, src, dst] = match self.family {
             Family::V4 => [8, 12, 16],
@@ -173,10 +182,12 @@ impl AdvertFilter {
         if let Some(senders) = &self.senders {
             program.require_one_of(src, senders);
         }
+        // The VRID; the priority follows.
+        let (mut load, mut vrid_at) = (LD_BYTE, 1_u32);
         match self.family {
             Family::V4 => {
                 program.push(LDX_HEADER_LEN, 0);
-                let mut vrid_at = 1;
+                load = LD_BYTE_X;
                 if self.with_ah {
                     // Next header and length.
                     program.push(LD_BYTE_X, 0);
@@ -185,10 +196,14 @@ impl AdvertFilter {
                     program.require(JEQ, ah::WORDS);
                     vrid_at = u32::try_from(ah::LEN).unwrap_or(0).saturating_add(1);
                 }
-                program.push(LD_BYTE_X, vrid_at);
             }
-            Family::V6 => program.push(LD_BYTE, 1),
+            Family::V6 => {}
         }
+        if adverts == Adverts::Resignations {
+            program.push(load, vrid_at.saturating_add(1));
+            program.require(JEQ, 0);
+        }
+        program.push(load, vrid_at);
         program.require_vrid(&self.vrids);
         program.push(RET, u32::MAX);
         program.0
@@ -418,7 +433,7 @@ mod tests {
                 }
             };
             assert_eq!(filter.groups().len(), 2, "each once");
-            let program = filter.program();
+            let program = filter.program(Adverts::All);
             let packet = |vrid| skb(src, dst, ttl, &[0x31, vrid, 100, 0]);
             assert_eq!(passes(&program, &packet(51)), want, "{src} {dst} {ttl}");
             assert!(!passes(&program, &packet(52)), "{src} {dst} {ttl}");
@@ -441,7 +456,7 @@ mod tests {
         for set in sets {
             let mut filter = filter(Family::V4, &set);
             filter.pass_any_sender();
-            let program = filter.program();
+            let program = filter.program(Adverts::All);
             for vrid in 0..=255 {
                 let packet = skb("10.0.0.2", "10.0.0.1", 7, &[0x31, vrid, 100, 0]);
                 assert_eq!(
@@ -454,9 +469,9 @@ mod tests {
         let mut filter = filter(Family::V4, &[]);
         filter.pass_any_sender();
         let packet = skb("10.0.0.2", "10.0.0.1", 7, &[0x31, 99, 100, 0]);
-        assert!(!passes(&filter.program(), &packet));
+        assert!(!passes(&filter.program(Adverts::All), &packet));
         filter.pass_all_vrids();
-        assert!(passes(&filter.program(), &packet));
+        assert!(passes(&filter.program(Adverts::All), &packet));
     }
 
     #[test]
@@ -466,7 +481,7 @@ mod tests {
             let mut filter = filter(family, &[7]);
             let passing = |filter: &AdvertFilter, n, ttl| {
                 let packet = skb(&host(n), &host(1), ttl, &[0x31, 7, 100, 0]);
-                passes(&filter.program(), &packet)
+                passes(&filter.program(Adverts::All), &packet)
             };
             assert!(!passing(&filter, 2, 255), "no sender yet");
             filter.pass_sender(addr(&host(2)), 254, 254);
@@ -483,7 +498,7 @@ mod tests {
             }
             (4..66).for_each(|n| filter.pass_sender(addr(&host(n)), 255, 255));
             assert!(passing(&filter, 65, 255) && !passing(&filter, 66, 255));
-            let len = filter.program().len();
+            let len = filter.program(Adverts::All).len();
             assert!(len < 700, "{len}");
             filter.pass_sender(addr(&host(66)), 255, 255);
             assert!(
@@ -497,21 +512,44 @@ mod tests {
     }
 
     #[test]
+    fn resignations_are_told_from_other_adverts() {
+        let cases = [
+            (Family::V4, "10.0.0.2", "224.0.0.18"),
+            (Family::V6, "fe80::2", "ff02::12"),
+        ];
+        for (family, src, dst) in cases {
+            let mut filter = filter(family, &[51]);
+            filter.pass_group(addr(dst));
+            let passing = |adverts, vrid, priority| {
+                let packet = skb(src, dst, 255, &[0x31, vrid, priority, 0]);
+                passes(&filter.program(adverts), &packet)
+            };
+            assert!(passing(Adverts::All, 51, 0) && passing(Adverts::All, 51, 100));
+            assert!(passing(Adverts::Resignations, 51, 0));
+            assert!(!passing(Adverts::Resignations, 51, 1));
+            assert!(!passing(Adverts::Resignations, 52, 0));
+        }
+    }
+
+    #[test]
     fn ah_is_looked_into() {
         let mut filter = AdvertFilter::new(Family::V4, true);
         filter.pass_vrid(Vrid::new(51).unwrap());
         filter.pass_group(addr("224.0.0.18"));
-        let program = filter.program();
-        let packet = |next, words, vrid| {
+        let advert = |adverts, next, words, vrid, priority| {
             let mut payload = vec![next, words];
             payload.extend([0; 22]);
-            payload.extend([0x21, vrid, 100, 0]);
-            passes(&program, &skb("10.0.0.2", "224.0.0.18", 255, &payload))
+            payload.extend([0x21, vrid, priority, 0]);
+            let packet = skb("10.0.0.2", "224.0.0.18", 255, &payload);
+            passes(&filter.program(adverts), &packet)
         };
+        let packet = |next, words, vrid| advert(Adverts::All, next, words, vrid, 100);
         assert!(packet(112, 4, 51));
         assert!(!packet(112, 4, 52));
         assert!(!packet(50, 4, 51), "IPsec");
         assert!(!packet(112, 5, 51), "another length");
+        assert!(advert(Adverts::Resignations, 112, 4, 51, 0));
+        assert!(!advert(Adverts::Resignations, 112, 4, 51, 100));
     }
 
     #[test]

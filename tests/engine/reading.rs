@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::kernel::{Kernel, advert, at, engine, eth0, instance, receive, run, start};
 use vrrpd::engine::Engine;
 use vrrpd::engine::system::{Listener, Protocol};
-use vrrpd::types::{Family, IfIndex, Instant};
+use vrrpd::types::{Family, IfIndex, Instant, ReadDelays};
 
 const VIP: &str = "192.0.2.100/32";
 
@@ -34,10 +34,13 @@ fn backups(priorities: &[u8]) -> (Engine, Kernel) {
 #[test]
 fn adverts_may_wait_for_less_than_the_shortest_skew_of_the_backups_on_a_socket() {
     let (engine, _) = backups(&[100, 128, 64]);
-    let delay = |ms, interface| engine.read_delay(at(ms), socket(interface));
+    let delay = |ms, interface| engine.read_delays(at(ms), socket(interface));
     // Half an interval of 100 ms is the Skew_Time of priority 128.
-    assert_eq!(delay(10, 2), Duration::from_micros(37_500));
-    assert_eq!(delay(10, 3), Duration::ZERO, "unknown");
+    let delays = delay(10, 2);
+    assert_eq!(delays.resignation, Duration::from_micros(37_500));
+    // Half of three and a half intervals.
+    assert_eq!(delays.other, Duration::from_millis(175));
+    assert_eq!(delay(10, 3), ReadDelays::NONE, "unknown");
 }
 
 #[test]
@@ -46,10 +49,11 @@ fn adverts_are_read_at_once_after_a_takeover() {
     let takeover = engine.next_deadline().expect("of the first");
     let before = |span| Instant::from_nanos(takeover.as_nanos() - span);
     for span in [1_000, 250_000] {
-        let delay = engine.read_delay(before(span), socket(2));
-        assert_eq!(delay, Duration::from_nanos(span));
+        let delays = engine.read_delays(before(span), socket(2));
+        assert_eq!(delays.other, Duration::from_nanos(span));
+        assert_eq!(delays.resignation, Duration::from_nanos(span));
     }
-    assert_eq!(engine.read_delay(takeover, socket(2)), Duration::ZERO);
+    assert_eq!(engine.read_delays(takeover, socket(2)), ReadDelays::NONE);
 }
 
 #[test]
@@ -57,10 +61,26 @@ fn adverts_on_the_socket_of_a_master_are_read_at_once() {
     let (mut engine, mut kernel) = backups(&[100, 128]);
     let packet = advert(8, 0, "192.0.2.2", "224.0.0.18", &[VIP]);
     receive(&mut engine, &mut kernel, at(20), 2, &packet);
-    let delay = |engine: &Engine, ms| engine.read_delay(at(ms), socket(2));
-    assert_eq!(delay(&engine, 20), Duration::from_micros(37_500));
+    let delays = engine.read_delays(at(20), socket(2));
+    assert_eq!(delays.resignation, Duration::from_micros(37_500));
     run(&mut engine, &mut kernel, at(80));
-    assert_eq!(delay(&engine, 80), Duration::ZERO);
+    assert_eq!(engine.read_delays(at(80), socket(2)), ReadDelays::NONE);
+}
+
+#[test]
+fn adverts_that_are_read_late_do_not_move_the_down_timer() {
+    let last = advert(7, 254, "192.0.2.2", "224.0.0.18", &[VIP]);
+    let takeover = |waits: Duration| {
+        let (mut engine, mut kernel) = backups(&[200]);
+        engine.expire(at(50).after(waits), &mut kernel);
+        receive(&mut engine, &mut kernel, at(50), 2, &last);
+        engine.next_deadline().expect("a down timer")
+    };
+    let (engine, _) = backups(&[200]);
+    let delay = engine.read_delays(at(50), socket(2)).other;
+    assert!(delay > Duration::from_millis(100));
+    assert_eq!(takeover(delay), takeover(Duration::ZERO));
+    assert!(takeover(delay) > at(50).after(delay));
 }
 
 #[test]
@@ -73,7 +93,7 @@ fn resignation_that_is_read_late_does_not_delay_the_takeover() {
         engine.next_deadline().expect("Skew_Time")
     };
     let (engine, _) = backups(&[200]);
-    let delay = engine.read_delay(at(20), socket(2));
+    let delay = engine.read_delays(at(20), socket(2)).resignation;
     assert!(delay > Duration::from_millis(10));
     assert_eq!(takeover(delay), takeover(Duration::ZERO));
     assert!(takeover(delay) > at(20).after(delay));

@@ -13,7 +13,7 @@ use crate::engine::instance::tx;
 use crate::engine::kernel::interfaces::Interfaces;
 use crate::engine::system::{Ipv6Fields, Listener, Protocol, System};
 use crate::log::Level;
-use crate::types::{Cidr, Family, InstanceId, Instant, Version};
+use crate::types::{Cidr, Family, InstanceId, Instant, ReadDelays, Version};
 use crate::vrrp::{AuthResult, Event, Received};
 use crate::wire::vrrp::ChecksumForm;
 use crate::wire::{ParseError, PseudoHeader, ah, ipv4, vrrp};
@@ -89,16 +89,16 @@ impl Engine {
         self.handle_event(cx, id, Event::Advert(&received));
     }
 
-    /// How long a packet on this socket may stay unread ([`vrrp::Instance::read_delay`]).
+    /// How long adverts on this socket may stay unread.
     #[must_use]
-    pub fn read_delay(&self, now: Instant, on: Listener) -> Duration {
+    pub fn read_delays(&self, now: Instant, on: Listener) -> ReadDelays {
         let on = on.without_protocol();
         let first = self.dispatch.partition_point(|((known, _), _)| *known < on);
         let after = self.dispatch.iter().skip(first);
         let same = after.take_while(|((known, _), _)| *known == on);
         let routers = same.filter_map(|(_, id)| self.routers.get(*id));
-        let delays = routers.map(|router| router.machine.read_delay(now));
-        delays.min().unwrap_or_default()
+        let delays = routers.map(|router| router.machine.read_delays(now));
+        delays.reduce(ReadDelays::min).unwrap_or(ReadDelays::NONE)
     }
 
     fn open_envelope<'a>(&mut self, now: Instant, datagram: &Datagram<'a>) -> Option<Envelope<'a>> {

@@ -3,15 +3,21 @@
 use std::net::IpAddr;
 
 use vrrpd_lab::forge::{Injector, Packet, Stream};
-use vrrpd_lab::{Conf, Inst, Lab, process, sleep_ms, wait_until};
+use vrrpd_lab::{Capture, Conf, Inst, Lab, MS, Ns, now, process, sleep_ms, wait_until};
 
 use crate::support::SOON;
 use crate::{Ctx, Outcome, Test};
 
-pub(crate) const TESTS: &[Test] = &[Test::new(
-    "backup_of_many_masters_reads_their_adverts_together",
-    together,
-)];
+pub(crate) const TESTS: &[Test] = &[
+    Test::new(
+        "backup_of_many_masters_reads_their_adverts_together",
+        together,
+    ),
+    Test::new(
+        "backup_of_many_masters_takes_over_soon_after_one_resigns",
+        resignations,
+    ),
+];
 
 fn vip(vrid: u8) -> String {
     format!("10.1.0.{vrid}")
@@ -39,5 +45,43 @@ fn together(ctx: &Ctx) -> Outcome {
     let (adverts, waits) = (stream.sent() - sent, process::waits(&pids) - waited);
     assert!(waits < adverts / 2, "{waits} waits for {adverts} adverts");
     assert!(node.addrs().len() < 50, "it stayed backup");
+    Outcome::Passed
+}
+
+/// A backup that reads the adverts of many masters together takes over Skew_Time (8 ms) after one of
+/// them resigns, which is less than it pauses otherwise.
+fn resignations(ctx: &Ctx) -> Outcome {
+    let lab = Lab::new();
+    let master = lab.node("r1", &["10.0.0.1/24"]);
+    let node = lab.node("r2", &["10.0.0.2/24"]);
+    let capture = Capture::start(&lab);
+    let from: IpAddr = "10.0.0.1".parse().expect("an address");
+    let injector = Injector::on(&master);
+    let advert = |vrid: u8, priority: u8| {
+        let vip = vip(vrid).parse().expect("an address");
+        let mut packet = Packet::v3(from, vrid, priority, &[vip]);
+        packet.word = 100; // 1 s
+        packet.frame(injector.mac)
+    };
+    let others = (2..=50).map(|vrid| advert(vrid, 255)).collect();
+    let stream = Stream::start(&master, others, 200);
+    let instance = |vrid: u8| Inst::new(vrid, 254, &format!("{}/32", vip(vrid))).advert("1");
+    let conf = Conf::of(&(1..=50).map(instance).collect::<Vec<_>>());
+    let _backup = ctx.daemon.start(&node, &conf);
+    let mut times: Vec<Ns> = (0..5)
+        .map(|nth| {
+            let sent = stream.sent();
+            wait_until(SOON, "it has heard all, and is backup again", || {
+                injector.send(&advert(1, 255));
+                sleep_ms(100 + 37 * nth);
+                stream.sent() > sent + 200 && !node.has(&vip(1))
+            });
+            let start = now();
+            injector.send(&advert(1, 0));
+            capture.advert_of(&node, start, SOON).0 - start
+        })
+        .collect();
+    times.sort_unstable();
+    assert!(times[2] < 50 * MS, "{times:?}");
     Outcome::Passed
 }
