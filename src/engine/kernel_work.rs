@@ -15,7 +15,7 @@ use crate::vrrp::Burst;
 
 /// Announcements wait until all addresses are installed, but no longer than this: then each is
 /// announced as soon as it is installed.
-const ANNOUNCE_AFTER: Duration = Duration::from_millis(20);
+const ANNOUNCE_AFTER: Duration = Duration::from_millis(100);
 
 impl Engine {
     /// Does one slice at once, unless a slice before has left something to do: then the next one is
