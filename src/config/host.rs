@@ -48,6 +48,12 @@ pub trait Host {
         None
     }
 
+    /// Whether an interface exists now; true if that is unknown.
+    fn has_interface(&self, name: &str) -> bool {
+        let list = self.interfaces();
+        list.is_none_or(|list| list.iter().any(|one| one == name))
+    }
+
     /// The text that the configuration was converted from; `None`: it is as the user wrote it.
     #[cfg(feature = "uci")]
     fn origin(&self) -> Option<Box<super::source::Origin>> {

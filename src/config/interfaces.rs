@@ -11,9 +11,8 @@ pub(super) fn report_missing(named: &SpanMap, config: &Config, host: &dyn Host, 
     if config.global.process.net_namespace.is_some() {
         return;
     }
-    let Some(present) = host.interfaces() else {
-        return;
-    };
+    // Usually all exist.
+    let mut present = None;
     let created = |name: &str| {
         let mut vmacs = config.instances.iter().flat_map(|one| &one.vmacs);
         vmacs.any(|vmac| vmac.name.as_str() == name)
@@ -22,9 +21,10 @@ pub(super) fn report_missing(named: &SpanMap, config: &Config, host: &dyn Host, 
         let Some(span) = named.get(name) else {
             continue;
         };
-        if present.iter().any(|one| one == name) || created(name) {
+        if host.has_interface(name) || created(name) {
             continue;
         }
+        let present = present.get_or_insert_with(|| host.interfaces().unwrap_or_default());
         let message = format!("interface {name} does not exist now");
         let near = nearest_word(present.iter().map(String::as_str), name);
         match near.map(|near| format!("did you mean `{near}`?")) {

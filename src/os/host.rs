@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use nix::errno::Errno;
 use nix::unistd::{self, Uid};
 
 use super::linux::Linux;
@@ -44,6 +45,11 @@ impl config::Host for Host {
             .into_iter()
             .map(|one| one.name().to_string_lossy().into_owned());
         Some(names.collect())
+    }
+
+    // `interfaces` reads the addresses of all interfaces with musl.
+    fn has_interface(&self, name: &str) -> bool {
+        self.other_namespace || nix::net::if_::if_nametoindex(name) != Err(Errno::ENODEV)
     }
 
     fn foreign_addresses(&self) -> Vec<(IfName, Cidr)> {
