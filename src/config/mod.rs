@@ -112,16 +112,13 @@ pub struct Loaded {
     pub diags: Diags,
     /// The source files, to render the diagnostics.
     pub sources: Sources,
+    /// The statements that the model was made of, without invalid ones.
+    pub statements: Block,
 }
 
 /// Reads a configuration, checks it and lowers it to the model. Errors are reported as diagnostics.
 #[must_use]
 pub fn load(path: &str, host: &dyn Host) -> Loaded {
-    load_with_statements(path, host).0
-}
-
-/// The same, and the statements that the model was made of.
-pub(crate) fn load_with_statements(path: &str, host: &dyn Host) -> (Loaded, Block) {
     let mut diags = Diags::default();
     let Parsed { sources, mut root } = parse(path, host, schema::opens_block, &mut diags);
     let config = if diags.worst() == Some(Severity::Fatal) {
@@ -136,12 +133,12 @@ pub(crate) fn load_with_statements(path: &str, host: &dyn Host) -> (Loaded, Bloc
     };
     // Lines of a multi-line definition are sorted at its reference.
     diags.finish(&|span| sources.reference(span), &|span| sources.place(span));
-    let loaded = Loaded {
+    Loaded {
         config,
         diags,
         sources,
-    };
-    (loaded, root)
+        statements: root,
+    }
 }
 
 /// The source files of a configuration, and its statements.

@@ -14,18 +14,12 @@ pub struct Places {
 /// Reads a configuration as [`super::load`] does.
 #[must_use]
 pub fn load(path: &str, host: &dyn Host) -> (Loaded, Places) {
-    let (loaded, root) = super::load_with_statements(path, host);
-    let Loaded {
-        config,
-        diags,
-        sources,
-    } = loaded;
-    let loaded = Loaded {
-        config,
-        diags,
-        sources: Sources::default(),
+    let mut loaded = super::load(path, host);
+    let places = Places {
+        sources: core::mem::take(&mut loaded.sources),
+        root: core::mem::take(&mut loaded.statements),
     };
-    (loaded, Places { sources, root })
+    (loaded, places)
 }
 
 impl Places {

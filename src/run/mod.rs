@@ -129,6 +129,7 @@ fn test_file(options: &Options, path: &str, host: &dyn config::Host) -> u8 {
         mut diags,
         sources,
         config,
+        ..
     } = config::load(path, host);
     let pid_file = start::pid_file_path(options, &config.global);
     let pid_file = pid_file.unwrap_or_else(|| start::default_pid_file(options.called_as));

@@ -258,6 +258,7 @@ impl<'a> Daemon<'a> {
             reactor.report(Command::Reload, Outcome::Refused(&refusal));
             Reload::Refused
         });
+        self.loader.rest = None;
         running.reload_took = start.elapsed();
         sd_notify::send(sd_notify::READY);
         outcome
