@@ -43,10 +43,11 @@ impl Changes {
         &mut self,
         out: &mut Output,
         old: &RunningInstance,
-        new: &VrrpInstance,
+        new: VrrpInstance,
         lists: &ChangedLists<'_>,
     ) {
-        let what = instance(old, new, lists);
+        let (new, after) = RunningInstance::split(new, &mut core::iter::once(old));
+        let what = instance(old, &new, lists, &after.addresses);
         self.outcome(out, &format_args!("{}", Escaped(&new.name)), &what);
     }
 
@@ -155,9 +156,12 @@ fn line(out: &mut Output, name: &dyn Display, what: &dyn Display) {
 }
 
 /// The changed settings of an instance, by keyword; empty if there are none.
-fn instance(old: &RunningInstance, new: &VrrpInstance, lists: &ChangedLists<'_>) -> String {
-    let (new, new_lists) = RunningInstance::split(new.clone(), core::iter::once(old));
-    let (new, after) = (&new, &*new_lists.addresses);
+fn instance(
+    old: &RunningInstance,
+    new: &RunningInstance,
+    lists: &ChangedLists<'_>,
+    after: &[Address],
+) -> String {
     let mut what = String::new();
     let values: [(&str, &dyn Display, &dyn Display); 5] = [
         ("name", &Escaped(&old.name), &Escaped(&new.name)),

@@ -16,8 +16,10 @@ impl Engine {
         }
         let mut out = Output::default();
         let mut changes = Changes::default();
-        self.diff_instances(&config, &mut changes, &mut out);
-        self.diff_shared(&config, &mut changes, &mut out);
+        let instances = core::mem::take(&mut config.instances);
+        let names: Vec<String> = instances.iter().map(|conf| conf.name.clone()).collect();
+        self.diff_instances(instances, &config, &mut changes, &mut out);
+        self.diff_shared(&config, &names, &mut changes, &mut out);
         if let Some(lvs) = &self.lvs {
             lvs.diff(&config.lvs, &mut changes, &mut out);
         }
@@ -25,16 +27,23 @@ impl Engine {
         out.text
     }
 
-    fn diff_instances(&self, config: &Config, changes: &mut Changes, out: &mut Output) {
-        let continued = self.continued(&config.instances);
+    /// `instances`: those of `config`.
+    fn diff_instances(
+        &self,
+        instances: Vec<VrrpInstance>,
+        config: &Config,
+        changes: &mut Changes,
+        out: &mut Output,
+    ) {
+        let continued = self.continued(&instances);
         for router in self.routers.iter() {
             let stays = continued.contains(&Some(router.id));
             let name = &router.conf.name;
-            if !stays && config.instances.iter().all(|new| new.name != *name) {
+            if !stays && instances.iter().all(|new| new.name != *name) {
                 changes.removed(out, &Escaped(name));
             }
         }
-        for (conf, old) in config.instances.iter().zip(&continued) {
+        for (conf, old) in instances.into_iter().zip(&continued) {
             let old = old.and_then(|id| self.routers.get(id));
             let mut named = self.routers.iter();
             let named =
@@ -45,13 +54,13 @@ impl Engine {
                     let addresses: Vec<Address> = old.addresses.iter().cloned().collect();
                     let lists = ChangedLists {
                         addresses: &addresses,
-                        tracks: self.has_other_tracks(old, conf, config),
+                        tracks: self.has_other_tracks(old, &conf, config),
                         routes: !routes.map(|(route, _)| route).eq(&conf.routes),
                         rules: !rules.map(|(rule, _)| rule).eq(&conf.rules),
                     };
                     changes.continued(out, &old.conf, conf, &lists);
                 }
-                (None, Some(old)) => changes.replaced(out, &conf.name, old.difference(conf)),
+                (None, Some(old)) => changes.replaced(out, &conf.name, old.difference(&conf)),
                 (None, None) => changes.added(out, &Escaped(&conf.name)),
             }
         }
@@ -78,7 +87,14 @@ impl Engine {
     }
 
     /// Groups, tracked objects and global settings.
-    fn diff_shared(&self, config: &Config, changes: &mut Changes, out: &mut Output) {
+    /// `names`: those of the instances of `config`.
+    fn diff_shared(
+        &self,
+        config: &Config,
+        names: &[String],
+        changes: &mut Changes,
+        out: &mut Output,
+    ) {
         let (old, new) = (&self.groups, &config.sync_groups);
         let before: Vec<&str> = old.iter().map(|one| &*one.conf.name).collect();
         let after: Vec<&str> = new.iter().map(|one| &*one.name).collect();
@@ -88,8 +104,8 @@ impl Engine {
             };
             let members = old.conf.members.iter().map(|id| self.routers.get(*id));
             let before = members.map(|router| router.map(|router| &router.conf.name));
-            let after = new.members.iter().map(|id| config.instances.get(id.0));
-            before.eq(after.map(|conf| conf.map(|conf| &conf.name)))
+            let after = new.members.iter().map(|id| names.get(id.0));
+            before.eq(after)
                 && old.conf.notify == new.notify
                 && old.conf.tracking_weight == new.tracking_weight
         };

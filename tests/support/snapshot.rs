@@ -147,7 +147,7 @@ fn maintenance<'a>(until: Option<u64>) -> Maintenance<'a> {
 
 pub(crate) fn instance(config: &Config, nth: usize) -> Instance<'_> {
     let conf = &config.instances[nth];
-    let (running, _) = RunningInstance::split(conf.clone(), std::iter::empty());
+    let (running, _) = RunningInstance::split(conf.clone(), &mut std::iter::empty());
     let (state, reason, missing) = [
         (VrrpState::Master, "master_down", None),
         (VrrpState::Backup, "higher_priority", None),

@@ -83,7 +83,7 @@ pub(crate) fn fresh<'a>(config: &'a Config, conf: &'a VrrpInstance) -> Instance<
     let priority_parts: Vec<_> = priority_parts.collect();
     let sum: i32 = priority_parts.iter().map(|part| part.adds).sum();
     let priority = u8::try_from(i32::from(conf.priority.0) + sum).expect("in range");
-    let (running, _) = RunningInstance::split(conf.clone(), std::iter::empty());
+    let (running, _) = RunningInstance::split(conf.clone(), &mut std::iter::empty());
     Instance {
         // A snapshot only borrows it.
         conf: Box::leak(Box::new(running)),

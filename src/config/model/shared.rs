@@ -38,7 +38,7 @@ pub struct Lists {
 }
 
 /// Settings that instances may have in common.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(PartialEq, Eq, Debug)]
 pub struct Settings {
     /// As in [`VrrpInstance`], like all that follow.
     pub version: Version,
@@ -82,7 +82,11 @@ impl Deref for RunningInstance {
 
 impl RunningInstance {
     /// `near`: instances that may have the same settings.
-    pub fn split<'a>(conf: VrrpInstance, near: impl Iterator<Item = &'a Self>) -> (Self, Lists) {
+    #[inline(never)]
+    pub fn split<'a>(
+        conf: VrrpInstance,
+        near: &mut dyn Iterator<Item = &'a Self>,
+    ) -> (Self, Lists) {
         let vip_count = u16::try_from(conf.vips.len()).unwrap_or(u16::MAX);
         let mut addresses = conf.vips;
         addresses.extend(conf.excluded_vips);
@@ -162,8 +166,9 @@ impl RunningInstance {
         self.own_interface().map_or("any interface", IfName::as_str)
     }
 
-    /// The settings, which are then its own.
-    pub fn settings_mut(&mut self) -> &mut Settings {
-        Rc::make_mut(&mut self.settings)
+    /// Its virtual interfaces, unless it shares its settings; then it has none, because their names
+    /// are unique.
+    pub fn vmacs_mut(&mut self) -> Option<&mut Vec<Vmac>> {
+        Rc::get_mut(&mut self.settings).map(|settings| &mut settings.vmacs)
     }
 }

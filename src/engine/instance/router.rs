@@ -169,7 +169,7 @@ pub(crate) struct Router {
 impl Router {
     /// `near`: instances with which it shares settings that are equal.
     pub(crate) fn new(conf: VrrpInstance, position: Position, near: &[Router]) -> Self {
-        let (conf, lists) = RunningInstance::split(conf, near.iter().map(|one| &one.conf));
+        let (conf, lists) = RunningInstance::split(conf, &mut near.iter().map(|one| &one.conf));
         let mut set = AddressSet::new(lists.addresses.into_iter(), kind(&conf));
         set.set_lease(conf.vip_lease);
         Router {
@@ -256,7 +256,7 @@ impl Router {
             log::info!(target: "vrrp", "({}) renamed, was {}", conf.name, self.conf.name);
         }
         self.id = position.id;
-        let (conf, lists) = RunningInstance::split(conf, near.iter().map(|one| &one.conf));
+        let (conf, lists) = RunningInstance::split(conf, &mut near.iter().map(|one| &one.conf));
         let (routes, rules) = (lists.routes, lists.rules);
         match self.routes.get_mut() {
             Some(set) => set.replace(cx, routes, rules, kernel.links),

@@ -170,8 +170,9 @@ impl Engine {
             let mut links = router.conf.vmacs.iter().map(|vmac| vmac.link.kind());
             if links.any(|kind| kinds.contains(&kind)) {
                 let mut addresses: Vec<Address> = router.addresses.iter().cloned().collect();
-                let vmacs = &mut router.conf.settings_mut().vmacs;
-                strip_vmacs(vmacs, [&mut addresses, &mut []], kinds);
+                if let Some(vmacs) = router.conf.vmacs_mut() {
+                    strip_vmacs(vmacs, [&mut addresses, &mut []], kinds);
+                }
                 router
                     .vmacs
                     .retain(|vmac| !kinds.contains(&vmac.conf.link.kind()));
