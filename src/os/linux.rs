@@ -171,10 +171,8 @@ impl System for Linux {
     }
 
     fn filter_listener(&mut self, on: Listener, filter: &AdvertFilter) {
-        if let Some(receiver) = self.receivers.iter_mut().find(|receiver| receiver.on == on) {
+        if let Some(receiver) = self.receivers.iter().find(|receiver| receiver.on == on) {
             receiver.set_filter(filter);
-            // Its socket for resignations may be closed now.
-            self.descriptors_changed();
         }
     }
 

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::clock;
+use super::raw_socket::discard;
 use super::reactor::{EARLY, FIRST_RECEIVER, Reactor};
 use super::receive_clock::ReceiveTime;
 use crate::engine::instance::rx::Datagram;
@@ -52,7 +53,7 @@ impl Reactor<'_> {
             };
             let is_over = receiver.pause.end().is_some_and(|end| is_due || end <= now);
             if has_resigned {
-                receiver.resignations.discard();
+                discard(receiver.resignations.poll_fd());
                 receiver.pause.cancel();
             }
             if let Some(entry) = self.poll.get_mut(FIRST_RECEIVER + nth)

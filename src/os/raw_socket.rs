@@ -25,7 +25,7 @@ use crate::engine::system::{AdvertRoute, Ipv6Fields, Listener, Reception, errno_
 use crate::log;
 use crate::sys;
 use crate::types::{Family, IfIndex, IfName, Instant, ReadDelays};
-use crate::wire::bpf::{AdvertFilter, Adverts, DROP_ALL, Instruction};
+use crate::wire::bpf::{AdvertFilter, DROP_ALL, Instruction};
 
 /// IP protocol number of VRRP (RFC 9568 §5.1.1.4).
 const PROTO_VRRP: i32 = 112;
@@ -199,7 +199,6 @@ pub(super) struct PacketInfo {
 pub(super) struct Receiver {
     pub(super) on: Listener,
     socket: Socket,
-    filter: AdvertFilter,
     pub(super) reception: Reception,
     pub(super) pause: ReadPause,
     pub(super) resignations: Resignations,
@@ -241,10 +240,9 @@ impl Receiver {
         for group in filter.groups() {
             join(&socket, *group, on.interface.map_or(0, |index| index.0))?;
         }
-        let mut receiver = Receiver {
+        let receiver = Receiver {
             on,
             socket,
-            filter: filter.clone(),
             reception: Reception::default(),
             pause: ReadPause::default(),
             resignations: Resignations::Unopened,
@@ -263,10 +261,8 @@ impl Receiver {
     }
 
     /// Replaces the socket's filter.
-    pub(super) fn set_filter(&mut self, filter: &AdvertFilter) {
-        self.filter.clone_from(filter);
-        self.resignations.set_filter(filter);
-        let error = match attach(&self.socket, &filter.program(Adverts::All)) {
+    pub(super) fn set_filter(&self, filter: &AdvertFilter) {
+        let error = match attach(&self.socket, &filter.program()) {
             Ok(()) => return,
             Err(error) => error,
         };
@@ -306,7 +302,7 @@ impl Receiver {
         let opens =
             self.pause.end().is_some() && matches!(self.resignations, Resignations::Unopened);
         if opens {
-            self.resignations = Resignations::open(self.on, &self.filter);
+            self.resignations = Resignations::open(self.on, &self.socket);
             // A resignation may have arrived before.
             self.pause.cancel();
         }

@@ -6,13 +6,12 @@
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
-use nix::net::if_::if_indextoname;
 use socket2::Socket;
 
 use super::raw_socket::{attach, discard, raw_for};
-use crate::engine::system::{Listener, error_text};
+use crate::engine::system::{Listener, Protocol, error_text};
 use crate::log;
-use crate::wire::bpf::{AdvertFilter, Adverts, DROP_ALL};
+use crate::wire::bpf;
 
 /// Size of the receive buffer, in bytes: the first packet has already ended the pause.
 const RECEIVE_BUFFER: usize = 4096;
@@ -28,24 +27,15 @@ pub(super) enum Resignations {
 }
 
 impl Resignations {
-    /// Opens the socket.
-    pub(super) fn open(on: Listener, filter: &AdvertFilter) -> Self {
-        match open(on, filter) {
+    /// Opens the socket on the interface of the receive socket.
+    pub(super) fn open(on: Listener, receiver: &Socket) -> Self {
+        match open(on, receiver) {
             Ok(socket) => Resignations::Open(socket),
             Err(error) => {
                 let why = error_text(&error);
                 log::debug!(target: "vrrp", "no socket for resignations: {why}");
                 Resignations::Unavailable
             }
-        }
-    }
-
-    /// Replaces the socket's filter.
-    pub(super) fn set_filter(&mut self, filter: &AdvertFilter) {
-        if let Resignations::Open(socket) = self
-            && attach(socket, &filter.program(Adverts::Resignations)).is_err()
-        {
-            *self = Resignations::Unavailable;
         }
     }
 
@@ -56,22 +46,16 @@ impl Resignations {
             Resignations::Unopened | Resignations::Unavailable => -1,
         }
     }
-
-    /// Discards what is waiting.
-    pub(super) fn discard(&self) {
-        discard(self.poll_fd());
-    }
 }
 
-fn open(on: Listener, filter: &AdvertFilter) -> io::Result<Socket> {
+fn open(on: Listener, receiver: &Socket) -> io::Result<Socket> {
     let socket = raw_for(on)?;
     // A raw socket receives from all interfaces until it is bound.
-    attach(&socket, &DROP_ALL)?;
+    attach(&socket, &bpf::DROP_ALL)?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
-    if let Some(index) = on.interface {
-        socket.bind_device(Some(if_indextoname(index.0)?.as_bytes()))?;
-    }
+    socket.bind_device(receiver.device()?.as_deref())?;
     discard(socket.as_raw_fd());
-    attach(&socket, &filter.program(Adverts::Resignations))?;
+    let program = bpf::resignations(on.family, on.protocol == Protocol::Ah);
+    attach(&socket, &program)?;
     Ok(socket)
 }

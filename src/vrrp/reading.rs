@@ -5,8 +5,8 @@ use crate::types::{Instant, ReadDelays, TimerKind};
 
 impl Instance {
     /// A backup acts first when the shortest timer that an advert can start fires: Skew_Time after a
-    /// resignation, the down interval after any other. Nothing waits beyond its own takeover: a master
-    /// hears others at once.
+    /// resignation, the down interval or the preempt delay after any other. Nothing waits beyond its
+    /// own takeover: a master hears others at once.
     #[must_use]
     pub fn read_delays(&self, now: Instant) -> ReadDelays {
         match &self.state {
@@ -17,9 +17,13 @@ impl Instance {
                     let span = quarter.unwrap_or_default().saturating_mul(quarters);
                     span.min(left)
                 };
+                let mut other = span(TimerKind::Down, 2);
+                if !self.params.preempt_delay.is_zero() {
+                    other = other.min(self.params.preempt_delay);
+                }
                 ReadDelays {
                     resignation: span(TimerKind::Skew, 3),
-                    other: span(TimerKind::Down, 2),
+                    other,
                 }
             }
             State::Init | State::Fault => ReadDelays::ANY,

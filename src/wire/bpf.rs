@@ -71,13 +71,30 @@ const TAX: u16 = 0x07;
 /// `SKF_NET_OFF`: offsets from here on count from the network header.
 pub const NET_OFF: u32 = 0xfff0_0000;
 
-/// The adverts that a program passes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Adverts {
-    /// All that pass the filter.
-    All,
-    /// Of these, the ones with priority 0.
-    Resignations,
+/// The program that passes adverts with priority 0, of all virtual routers. `with_ah`: they are
+/// preceded by an authentication header.
+#[must_use]
+pub fn resignations(family: Family, with_ah: bool) -> Vec<Instruction> {
+    let mut program = Program(Vec::new());
+    let load = match family {
+        Family::V4 => {
+            program.push(LDX_HEADER_LEN, 0);
+            LD_BYTE_X
+        }
+        Family::V6 => LD_BYTE,
+    };
+    program.push(load, advert_at(with_ah).saturating_add(2));
+    program.require(JEQ, 0);
+    program.push(RET, u32::MAX);
+    program.0
+}
+
+/// Offset of the advert from the end of the IP header.
+fn advert_at(with_ah: bool) -> u32 {
+    match with_ah {
+        true => u32::try_from(ah::LEN).unwrap_or(0),
+        false => 0,
+    }
 }
 
 /// The packets that a receive socket needs.
@@ -164,9 +181,9 @@ impl AdvertFilter {
         self.max_ttl = self.max_ttl.max(max);
     }
 
-    /// The program that passes these adverts.
+    /// The program.
     #[must_use]
-    pub fn program(&self, adverts: Adverts) -> Vec<Instruction> {
+    pub fn program(&self) -> Vec<Instruction> {
         // Offsets of TTL, source and destination address.
         let [ttl, src, dst] = match self.family {
             Family::V4 => [8, 12, 16],
@@ -182,28 +199,21 @@ impl AdvertFilter {
         if let Some(senders) = &self.senders {
             program.require_one_of(src, senders);
         }
-        // The VRID; the priority follows.
-        let (mut load, mut vrid_at) = (LD_BYTE, 1_u32);
+        let vrid_at = advert_at(self.with_ah).saturating_add(1);
         match self.family {
             Family::V4 => {
                 program.push(LDX_HEADER_LEN, 0);
-                load = LD_BYTE_X;
                 if self.with_ah {
                     // Next header and length.
                     program.push(LD_BYTE_X, 0);
                     program.require(JEQ, vrrp::PROTOCOL);
                     program.push(LD_BYTE_X, 1);
                     program.require(JEQ, ah::WORDS);
-                    vrid_at = u32::try_from(ah::LEN).unwrap_or(0).saturating_add(1);
                 }
+                program.push(LD_BYTE_X, vrid_at);
             }
-            Family::V6 => {}
+            Family::V6 => program.push(LD_BYTE, vrid_at),
         }
-        if adverts == Adverts::Resignations {
-            program.push(load, vrid_at.saturating_add(1));
-            program.require(JEQ, 0);
-        }
-        program.push(load, vrid_at);
         program.require_vrid(&self.vrids);
         program.push(RET, u32::MAX);
         program.0
@@ -433,7 +443,7 @@ mod tests {
                 }
             };
             assert_eq!(filter.groups().len(), 2, "each once");
-            let program = filter.program(Adverts::All);
+            let program = filter.program();
             let packet = |vrid| skb(src, dst, ttl, &[0x31, vrid, 100, 0]);
             assert_eq!(passes(&program, &packet(51)), want, "{src} {dst} {ttl}");
             assert!(!passes(&program, &packet(52)), "{src} {dst} {ttl}");
@@ -456,7 +466,7 @@ mod tests {
         for set in sets {
             let mut filter = filter(Family::V4, &set);
             filter.pass_any_sender();
-            let program = filter.program(Adverts::All);
+            let program = filter.program();
             for vrid in 0..=255 {
                 let packet = skb("10.0.0.2", "10.0.0.1", 7, &[0x31, vrid, 100, 0]);
                 assert_eq!(
@@ -469,9 +479,9 @@ mod tests {
         let mut filter = filter(Family::V4, &[]);
         filter.pass_any_sender();
         let packet = skb("10.0.0.2", "10.0.0.1", 7, &[0x31, 99, 100, 0]);
-        assert!(!passes(&filter.program(Adverts::All), &packet));
+        assert!(!passes(&filter.program(), &packet));
         filter.pass_all_vrids();
-        assert!(passes(&filter.program(Adverts::All), &packet));
+        assert!(passes(&filter.program(), &packet));
     }
 
     #[test]
@@ -481,7 +491,7 @@ mod tests {
             let mut filter = filter(family, &[7]);
             let passing = |filter: &AdvertFilter, n, ttl| {
                 let packet = skb(&host(n), &host(1), ttl, &[0x31, 7, 100, 0]);
-                passes(&filter.program(Adverts::All), &packet)
+                passes(&filter.program(), &packet)
             };
             assert!(!passing(&filter, 2, 255), "no sender yet");
             filter.pass_sender(addr(&host(2)), 254, 254);
@@ -498,7 +508,7 @@ mod tests {
             }
             (4..66).for_each(|n| filter.pass_sender(addr(&host(n)), 255, 255));
             assert!(passing(&filter, 65, 255) && !passing(&filter, 66, 255));
-            let len = filter.program(Adverts::All).len();
+            let len = filter.program().len();
             assert!(len < 700, "{len}");
             filter.pass_sender(addr(&host(66)), 255, 255);
             assert!(
@@ -518,16 +528,17 @@ mod tests {
             (Family::V6, "fe80::2", "ff02::12"),
         ];
         for (family, src, dst) in cases {
-            let mut filter = filter(family, &[51]);
-            filter.pass_group(addr(dst));
-            let passing = |adverts, vrid, priority| {
-                let packet = skb(src, dst, 255, &[0x31, vrid, priority, 0]);
-                passes(&filter.program(adverts), &packet)
+            let passing = |header: &[u8], priority| {
+                let payload = [header, &[0x31, 51, priority, 0]].concat();
+                let program = resignations(family, !header.is_empty());
+                passes(&program, &skb(src, dst, 255, &payload))
             };
-            assert!(passing(Adverts::All, 51, 0) && passing(Adverts::All, 51, 100));
-            assert!(passing(Adverts::Resignations, 51, 0));
-            assert!(!passing(Adverts::Resignations, 51, 1));
-            assert!(!passing(Adverts::Resignations, 52, 0));
+            for header in [&[][..], &[0x55; ah::LEN]] {
+                assert!(passing(header, 0));
+                assert!(!passing(header, 1) && !passing(header, 255));
+            }
+            let short = skb(src, dst, 255, &[0x31, 51]);
+            assert!(!passes(&resignations(family, false), &short));
         }
     }
 
@@ -536,20 +547,17 @@ mod tests {
         let mut filter = AdvertFilter::new(Family::V4, true);
         filter.pass_vrid(Vrid::new(51).unwrap());
         filter.pass_group(addr("224.0.0.18"));
-        let advert = |adverts, next, words, vrid, priority| {
+        let program = filter.program();
+        let packet = |next, words, vrid| {
             let mut payload = vec![next, words];
             payload.extend([0; 22]);
-            payload.extend([0x21, vrid, priority, 0]);
-            let packet = skb("10.0.0.2", "224.0.0.18", 255, &payload);
-            passes(&filter.program(adverts), &packet)
+            payload.extend([0x21, vrid, 100, 0]);
+            passes(&program, &skb("10.0.0.2", "224.0.0.18", 255, &payload))
         };
-        let packet = |next, words, vrid| advert(Adverts::All, next, words, vrid, 100);
         assert!(packet(112, 4, 51));
         assert!(!packet(112, 4, 52));
         assert!(!packet(50, 4, 51), "IPsec");
         assert!(!packet(112, 5, 51), "another length");
-        assert!(advert(Adverts::Resignations, 112, 4, 51, 0));
-        assert!(!advert(Adverts::Resignations, 112, 4, 51, 100));
     }
 
     #[test]

@@ -44,6 +44,19 @@ fn adverts_may_wait_for_less_than_the_shortest_skew_of_the_backups_on_a_socket()
 }
 
 #[test]
+fn adverts_of_lower_priority_start_the_preempt_delay_in_time() {
+    let mut kernel = eth0();
+    let mut conf = instance(7, 100, &[VIP]);
+    conf.preempt_delay = Duration::from_millis(50);
+    let mut engine = engine(vec![conf]);
+    start(&mut engine, &mut kernel, at(0));
+    let packet = advert(7, 254, "192.0.2.2", "224.0.0.18", &[VIP]);
+    receive(&mut engine, &mut kernel, at(10), 2, &packet);
+    let delays = engine.read_delays(at(10), socket(2));
+    assert_eq!(delays.other, Duration::from_millis(50));
+}
+
+#[test]
 fn adverts_are_read_at_once_after_a_takeover() {
     let (engine, _) = backups(&[128, 100]);
     let takeover = engine.next_deadline().expect("of the first");
