@@ -115,16 +115,15 @@ fn authenticated_instances() {
         mode: HmacMode::Enforce,
         time_window: Some(5),
     }));
-    let with_ah = VrrpInstance {
-        version: Version::V2,
-        advert_int: Centis::SECOND,
-        auth: Auth::Ah(Password([7; 8])),
-        ..instance(9, 200, &["192.0.2.109"])
-    };
-    let master = |auth| VrrpInstance {
-        auth,
-        vip_lease: Some(std::time::Duration::from_secs(4)),
-        ..instance(10, 255, &["192.0.2.110"])
+    let mut with_ah = instance(9, 200, &["192.0.2.109"]);
+    with_ah.version = Version::V2;
+    with_ah.advert_int = Centis::SECOND;
+    with_ah.auth = Auth::Ah(Password([7; 8]));
+    let master = |auth| {
+        let mut conf = instance(10, 255, &["192.0.2.110"]);
+        conf.auth = auth;
+        conf.vip_lease = Some(std::time::Duration::from_secs(4));
+        conf
     };
     let backup = VrrpInstance {
         vrid: Vrid::new(10).expect("not 0"),

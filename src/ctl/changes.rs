@@ -3,7 +3,7 @@
 use core::fmt::{Display, Write};
 
 use super::{Escaped, Output};
-use crate::config::model::{Address, RunningInstance, Transport, VrrpInstance};
+use crate::config::model::{Address, RunningInstance, Settings, Transport, VrrpInstance};
 
 /// Addresses listed of each block at most.
 const LISTED: usize = 4;
@@ -43,11 +43,10 @@ impl Changes {
         &mut self,
         out: &mut Output,
         old: &RunningInstance,
-        new: VrrpInstance,
+        new: &VrrpInstance,
         lists: &ChangedLists<'_>,
     ) {
-        let (new, after) = RunningInstance::split(new, &mut core::iter::once(old));
-        let what = instance(old, &new, lists, &after.addresses);
+        let what = instance(old, new, lists);
         self.outcome(out, &format_args!("{}", Escaped(&new.name)), &what);
     }
 
@@ -156,12 +155,7 @@ fn line(out: &mut Output, name: &dyn Display, what: &dyn Display) {
 }
 
 /// The changed settings of an instance, by keyword; empty if there are none.
-fn instance(
-    old: &RunningInstance,
-    new: &RunningInstance,
-    lists: &ChangedLists<'_>,
-    after: &[Address],
-) -> String {
+fn instance(old: &RunningInstance, new: &VrrpInstance, lists: &ChangedLists<'_>) -> String {
     let mut what = String::new();
     let values: [(&str, &dyn Display, &dyn Display); 5] = [
         ("name", &Escaped(&old.name), &Escaped(&new.name)),
@@ -209,13 +203,12 @@ fn instance(
     }
     let before = lists.addresses;
     let (vips, excluded) = before.split_at(old.vip_count().min(before.len()));
-    let (new_vips, new_excluded) = after.split_at(new.vip_count().min(after.len()));
-    addresses(&mut what, "virtual_ipaddress", vips, new_vips);
+    addresses(&mut what, "virtual_ipaddress", vips, &new.vips);
     addresses(
         &mut what,
         "virtual_ipaddress_excluded",
         excluded,
-        new_excluded,
+        &new.excluded_vips,
     );
     what
 }
@@ -228,7 +221,7 @@ fn transport(transport: &Transport) -> &'static str {
 }
 
 /// The settings that are on or off.
-fn switches(conf: &RunningInstance) -> [(&'static str, bool); 14] {
+fn switches(conf: &Settings) -> [(&'static str, bool); 14] {
     [
         ("nopreempt", conf.nopreempt),
         ("accept", conf.accept),

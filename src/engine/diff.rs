@@ -12,14 +12,12 @@ impl Engine {
     pub fn diff(&self, mut config: Config) -> String {
         for conf in &mut config.instances {
             let addresses = [&mut *conf.vips, &mut *conf.excluded_vips];
-            vmac_base::strip_vmacs(&mut conf.vmacs, addresses, &self.shared.no_links);
+            vmac_base::strip_vmacs(&mut conf.settings.vmacs, addresses, &self.shared.no_links);
         }
         let mut out = Output::default();
         let mut changes = Changes::default();
-        let instances = core::mem::take(&mut config.instances);
-        let names: Vec<String> = instances.iter().map(|conf| conf.name.clone()).collect();
-        self.diff_instances(instances, &config, &mut changes, &mut out);
-        self.diff_shared(&config, &names, &mut changes, &mut out);
+        self.diff_instances(&config, &mut changes, &mut out);
+        self.diff_shared(&config, &mut changes, &mut out);
         if let Some(lvs) = &self.lvs {
             lvs.diff(&config.lvs, &mut changes, &mut out);
         }
@@ -27,15 +25,9 @@ impl Engine {
         out.text
     }
 
-    /// `instances`: those of `config`.
-    fn diff_instances(
-        &self,
-        instances: Vec<VrrpInstance>,
-        config: &Config,
-        changes: &mut Changes,
-        out: &mut Output,
-    ) {
-        let continued = self.continued(&instances);
+    fn diff_instances(&self, config: &Config, changes: &mut Changes, out: &mut Output) {
+        let instances = &config.instances;
+        let continued = self.continued(instances);
         for router in self.routers.iter() {
             let stays = continued.contains(&Some(router.id));
             let name = &router.conf.name;
@@ -43,7 +35,7 @@ impl Engine {
                 changes.removed(out, &Escaped(name));
             }
         }
-        for (conf, old) in instances.into_iter().zip(&continued) {
+        for (conf, old) in instances.iter().zip(&continued) {
             let old = old.and_then(|id| self.routers.get(id));
             let mut named = self.routers.iter();
             let named =
@@ -54,13 +46,13 @@ impl Engine {
                     let addresses: Vec<Address> = old.addresses.iter().cloned().collect();
                     let lists = ChangedLists {
                         addresses: &addresses,
-                        tracks: self.has_other_tracks(old, &conf, config),
+                        tracks: self.has_other_tracks(old, conf, config),
                         routes: !routes.map(|(route, _)| route).eq(&conf.routes),
                         rules: !rules.map(|(rule, _)| rule).eq(&conf.rules),
                     };
                     changes.continued(out, &old.conf, conf, &lists);
                 }
-                (None, Some(old)) => changes.replaced(out, &conf.name, old.difference(&conf)),
+                (None, Some(old)) => changes.replaced(out, &conf.name, old.difference(conf)),
                 (None, None) => changes.added(out, &Escaped(&conf.name)),
             }
         }
@@ -87,14 +79,7 @@ impl Engine {
     }
 
     /// Groups, tracked objects and global settings.
-    /// `names`: those of the instances of `config`.
-    fn diff_shared(
-        &self,
-        config: &Config,
-        names: &[String],
-        changes: &mut Changes,
-        out: &mut Output,
-    ) {
+    fn diff_shared(&self, config: &Config, changes: &mut Changes, out: &mut Output) {
         let (old, new) = (&self.groups, &config.sync_groups);
         let before: Vec<&str> = old.iter().map(|one| &*one.conf.name).collect();
         let after: Vec<&str> = new.iter().map(|one| &*one.name).collect();
@@ -104,8 +89,8 @@ impl Engine {
             };
             let members = old.conf.members.iter().map(|id| self.routers.get(*id));
             let before = members.map(|router| router.map(|router| &router.conf.name));
-            let after = new.members.iter().map(|id| names.get(id.0));
-            before.eq(after)
+            let after = new.members.iter().map(|id| config.instances.get(id.0));
+            before.eq(after.map(|conf| conf.map(|conf| &conf.name)))
                 && old.conf.notify == new.notify
                 && old.conf.tracking_weight == new.tracking_weight
         };

@@ -67,7 +67,7 @@ impl Engine {
         self.emit_all_logs_and_notifications(cx);
         for conf in &mut instances {
             let addresses = [&mut *conf.vips, &mut *conf.excluded_vips];
-            vmac_base::strip_vmacs(&mut conf.vmacs, addresses, &self.shared.no_links);
+            vmac_base::strip_vmacs(&mut conf.settings.vmacs, addresses, &self.shared.no_links);
         }
         let configured = configured(&instances, &static_addresses);
         let continued = self.match_instances(cx, &instances);

@@ -37,12 +37,11 @@ fn single_instance(engine: &Engine) -> (VrrpState, VrrpCounters) {
 // ---- AH ----
 
 fn with_ah(priority: u8) -> VrrpInstance {
-    VrrpInstance {
-        version: Version::V2,
-        advert_int: Centis::SECOND,
-        auth: Auth::Ah(Password(KEY)),
-        ..instance(7, priority, &[VIP])
-    }
+    let mut conf = instance(7, priority, &[VIP]);
+    conf.version = Version::V2;
+    conf.advert_int = Centis::SECOND;
+    conf.auth = Auth::Ah(Password(KEY));
+    conf
 }
 
 fn ah_advert(priority: u8, from: &str, sequence: u32, key: &[u8; 8]) -> Vec<u8> {
@@ -107,13 +106,11 @@ fn ah_sequence_number_is_shared_by_all_unicast_peers() {
         min_ttl: 0,
         max_ttl: 255,
     };
-    let conf = VrrpInstance {
-        transport: Transport::Unicast {
-            peers: vec![peer("192.0.2.2"), peer("192.0.2.3")],
-            ttl: 64,
-            check_source: false,
-        },
-        ..with_ah(255)
+    let mut conf = with_ah(255);
+    conf.transport = Transport::Unicast {
+        peers: vec![peer("192.0.2.2"), peer("192.0.2.3")],
+        ttl: 64,
+        check_source: false,
     };
     let mut kernel = eth0();
     let mut engine = engine(vec![conf]);
@@ -256,14 +253,13 @@ fn with_hmac(mode: HmacMode, window: Option<u32>) -> VrrpInstance {
         id,
         secret: secret(byte),
     };
-    VrrpInstance {
-        auth: Auth::Hmac(Box::new(Hmac {
-            keys: vec![key(2, 0xbb), key(1, 0xaa)],
-            mode,
-            time_window: window,
-        })),
-        ..instance(7, 100, &[VIP])
-    }
+    let mut conf = instance(7, 100, &[VIP]);
+    conf.auth = Auth::Hmac(Box::new(Hmac {
+        keys: vec![key(2, 0xbb), key(1, 0xaa)],
+        mode,
+        time_window: window,
+    }));
+    conf
 }
 
 /// A signed advert of 192.0.2.2 with priority 200.
@@ -399,9 +395,10 @@ fn authenticated_advert_of_another_segment_is_ignored() {
     };
     let lax = || with_hmac(HmacMode::Permissive, Some(5));
     // The networks of the interface do not tell who is on the link.
-    let foreign = || VrrpInstance {
-        src_ip: Some("198.51.100.1".parse().expect("an address")),
-        ..exact()
+    let foreign = || {
+        let mut conf = exact();
+        conf.src_ip = Some("198.51.100.1".parse().expect("an address"));
+        conf
     };
     let (own, other) = ("192.0.2.2", "203.0.113.2");
     let ours: &[&str] = &[VIP];
@@ -426,10 +423,8 @@ fn authenticated_advert_of_another_segment_is_ignored() {
         ),
     ] {
         for skip_check_adv_addr in [false, true] {
-            let conf = VrrpInstance {
-                skip_check_adv_addr,
-                ..conf.clone()
-            };
+            let mut conf = conf.clone();
+            conf.skip_check_adv_addr = skip_check_adv_addr;
             let packet = signed_by(from, vips, (1, 0xaa), now());
             let (stats, followed) = feed(conf, &[packet]);
             assert_eq!((count(&stats), followed), (rejected, follows), "{name}");

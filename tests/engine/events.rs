@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::kernel::{
     Kernel, advert, at, cidr, engine, eth0, instance, receive, run, start,
 };
-use vrrpd::config::model::{Config, Global, SyncGroup, VrrpInstance};
+use vrrpd::config::model::{Config, Global, SyncGroup};
 use vrrpd::ctl::Clock;
 use vrrpd::ctl::request::parse;
 use vrrpd::engine::answer::Progress;
@@ -126,9 +126,10 @@ fn each_source_makes_one_event() {
 #[test]
 fn a_group_and_its_members_make_an_event_each() {
     let mut kernel = eth0();
-    let member = |vrid| VrrpInstance {
-        sync_group: Some(GroupId(0)),
-        ..instance(vrid, 100, &[])
+    let member = |vrid| {
+        let mut conf = instance(vrid, 100, &[]);
+        conf.sync_group = Some(GroupId(0));
+        conf
     };
     let config = Config {
         instances: vec![member(7), member(8)],

@@ -7,7 +7,7 @@ use crate::support::kernel::{
     Kernel, address, advert, at, cidr, engine, engine_with, eth0, ifname, instance, receive, run,
     start,
 };
-use vrrpd::config::model::{Config, Track, Tracked, UpDownDelay, VrrpInstance};
+use vrrpd::config::model::{Config, Track, Tracked, UpDownDelay};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::netlink::link::LinkFlags;
 use vrrpd::netlink::{Link, Message};
@@ -475,11 +475,9 @@ fn run_with_late_wakeups(engine: &mut Engine, kernel: &mut Kernel, until: u64) {
 
 #[test]
 fn flood_that_cannot_be_read_does_not_keep_a_backup_from_taking_over() {
-    let cautious = VrrpInstance {
-        nopreempt: true,
-        timer_expired_backup: Some(Priority(254)),
-        ..instance(7, 100, &[VIP])
-    };
+    let mut cautious = instance(7, 100, &[VIP]);
+    cautious.nopreempt = true;
+    cautious.timer_expired_backup = Some(Priority(254));
     for conf in [instance(7, 100, &[VIP]), cautious] {
         let mut kernel = eth0();
         let mut engine = engine(vec![conf]);

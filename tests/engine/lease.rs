@@ -9,10 +9,9 @@ use vrrpd::engine::{Engine, Options};
 const VIP: &str = "192.0.2.100/32";
 
 fn leased(seconds: u64, vips: &[&str]) -> VrrpInstance {
-    VrrpInstance {
-        vip_lease: (seconds > 0).then(|| Duration::from_secs(seconds)),
-        ..instance(7, 200, vips)
-    }
+    let mut conf = instance(7, 200, vips);
+    conf.vip_lease = (seconds > 0).then(|| Duration::from_secs(seconds));
+    conf
 }
 
 /// The log without adverts.
@@ -81,11 +80,9 @@ fn vip_expired_while_halted_is_reinstalled_and_announced() {
 fn late_vip_lease_renewal_sends_garp() {
     for (late, announced) in [(2_900, false), (3_400, true)] {
         // An address owner with a long advert interval has not missed an advert yet.
-        let conf = VrrpInstance {
-            priority: vrrpd::types::Priority(255),
-            advert_int: vrrpd::types::Centis(1000),
-            ..leased(4, &[VIP])
-        };
+        let mut conf = leased(4, &[VIP]);
+        conf.priority = vrrpd::types::Priority(255);
+        conf.advert_int = vrrpd::types::Centis(1000);
         let (mut engine, mut kernel) = master(conf);
         log_without_adverts(&mut kernel);
         engine.expire(at(late), &mut kernel);

@@ -238,13 +238,14 @@ fn an_owner_yields_to_owner_and_is_master_at_once_when_promoted() {
 
 /// VI_7 and VI_8, in sync group VG if `grouped`.
 fn pair(grouped: bool) -> Config {
-    let instances = [7, 8].map(|vrid| VrrpInstance {
-        sync_group: grouped.then_some(GroupId(0)),
-        ..instance(
+    let instances = [7, 8].map(|vrid| {
+        let mut conf = instance(
             vrid,
             200,
             &[&format!("192.0.2.{}/32", 100 + u32::from(vrid))],
-        )
+        );
+        conf.sync_group = grouped.then_some(GroupId(0));
+        conf
     });
     let group = SyncGroup {
         name: "VG".into(),
@@ -314,11 +315,10 @@ fn a_member_that_a_reload_adds_to_a_demoted_group_yields_to_owner() {
     assert_eq!(held(&engine, 1_000), both);
     // A new one too.
     let mut three = pair(true);
-    three.instances.push(VrrpInstance {
-        sync_group: Some(GroupId(0)),
-        initial_master: true,
-        ..instance(9, 255, &["192.0.2.109/32"])
-    });
+    let mut third = instance(9, 255, &["192.0.2.109/32"]);
+    third.sync_group = Some(GroupId(0));
+    third.initial_master = true;
+    three.instances.push(third);
     three.sync_groups[0].members.push(InstanceId(2));
     reload(&mut engine, &mut kernel, 2_000, three);
     run(&mut engine, &mut kernel, at(60_600));

@@ -8,10 +8,9 @@ const VIP: &str = "192.0.2.100/32";
 const OTHER: &str = "192.0.2.101/32";
 
 fn no_accept_instance(vips: &[&str]) -> VrrpInstance {
-    VrrpInstance {
-        accept: false,
-        ..instance(7, 100, vips)
-    }
+    let mut conf = instance(7, 100, vips);
+    conf.accept = false;
+    conf
 }
 
 #[test]

@@ -360,9 +360,10 @@ fn sync_group_is_notified_after_its_members() {
         },
         tracking_weight: false,
     };
-    let member = |vrid, vip: &str| VrrpInstance {
-        sync_group: Some(GroupId(0)),
-        ..instance(vrid, 100, &[vip])
+    let member = |vrid, vip: &str| {
+        let mut conf = instance(vrid, 100, &[vip]);
+        conf.sync_group = Some(GroupId(0));
+        conf
     };
     let mut config = Config {
         instances: vec![member(7, VIP), member(8, "192.0.2.101/32")],

@@ -146,11 +146,9 @@ fn master_respawned_after_a_second_resumes_unless_its_start_takes_another() {
         (254, false, 1_007),
         (150, true, 999),
     ] {
-        let one = VrrpInstance {
-            advert_int: Centis(100),
-            nopreempt,
-            ..instance(7, priority, &[VIP])
-        };
+        let mut one = instance(7, priority, &[VIP]);
+        one.advert_int = Centis(100);
+        one.nopreempt = nopreempt;
         for takes in [0_u64, 1, 100, 700, 750, 751, 900, most - 1, most, most + 1] {
             for opening in [0, 1, 40, takes / 2, takes] {
                 let reading = takes.saturating_sub(opening);
@@ -198,9 +196,10 @@ fn resume_is_abandoned_if_a_peer_advertises() {
         ("higher priority", 250, false),
         ("lower priority", 50, true),
     ] {
-        let one = || VrrpInstance {
-            nopreempt,
-            ..conf()
+        let one = || {
+            let mut conf = conf();
+            conf.nopreempt = nopreempt;
+            conf
         };
         let mut kernel = killed(vec![one()]);
         let now = after(last(&kernel), 200);
@@ -352,9 +351,10 @@ fn state_file_has_the_order_of_the_configuration_after_reload() {
 
 #[test]
 fn changed_advert_int_does_not_extend_the_resume_window() {
-    let slow = || VrrpInstance {
-        advert_int: Centis(100),
-        ..conf()
+    let slow = || {
+        let mut conf = conf();
+        conf.advert_int = Centis(100);
+        conf
     };
     let mut kernel = eth0();
     let mut first = engine(vec![conf()]);
@@ -377,11 +377,10 @@ fn group(members: usize) -> Config {
     let member = |nth: usize| {
         let vip = format!("192.0.2.10{nth}/32");
         let dev = ifname(["eth0", "eth1"][nth]);
-        VrrpInstance {
-            sync_group: Some(GroupId(0)),
-            interface: dev,
-            ..instance(7 + u8::try_from(nth).expect("few"), 200, &[&vip])
-        }
+        let mut conf = instance(7 + u8::try_from(nth).expect("few"), 200, &[&vip]);
+        conf.sync_group = Some(GroupId(0));
+        conf.interface = dev;
+        conf
     };
     Config {
         instances: (0..members).map(member).collect(),
@@ -471,11 +470,12 @@ fn sync_group_does_not_resume_if_one_member_cannot() {
 
 #[test]
 fn resume_keeps_routes_rules_and_nftables() {
-    let full = || VrrpInstance {
-        routes: vec![route("10.1.0.0/16", Some("192.0.2.254"))],
-        rules: vec![policy("192.0.2.100", 100)],
-        accept: false,
-        ..conf()
+    let full = || {
+        let mut conf = conf();
+        conf.routes = vec![route("10.1.0.0/16", Some("192.0.2.254"))];
+        conf.rules = vec![policy("192.0.2.100", 100)];
+        conf.accept = false;
+        conf
     };
     let mut kernel = killed(vec![full()]);
     let now = after(last(&kernel), 100);
@@ -550,15 +550,14 @@ fn tracked(weight: i16, init_fail: bool) -> Config {
         init_fail,
         ..Script::default()
     };
+    let mut conf = instance(7, 100, &[VIP]);
+    conf.tracks = vec![Track {
+        object: Tracked::Script(0),
+        weight,
+        reverse: false,
+    }];
     Config {
-        instances: vec![VrrpInstance {
-            tracks: vec![Track {
-                object: Tracked::Script(0),
-                weight,
-                reverse: false,
-            }],
-            ..instance(7, 100, &[VIP])
-        }],
+        instances: vec![conf],
         scripts: vec![script],
         ..Config::default()
     }
@@ -768,16 +767,17 @@ fn instances_with_one_vrid_and_without_interface_resume_each_by_its_own_record()
         min_ttl: 0,
         max_ttl: 255,
     };
-    let routed = |name: &str, vip: &str, to: &str| VrrpInstance {
-        name: name.into(),
-        interface: IfName::default(),
-        src_ip: Some("192.0.2.1".parse().expect("an address")),
-        transport: Transport::Unicast {
+    let routed = |name: &str, vip: &str, to: &str| {
+        let mut conf = instance(7, 200, &[vip]);
+        conf.name = name.into();
+        conf.interface = IfName::default();
+        conf.src_ip = Some("192.0.2.1".parse().expect("an address"));
+        conf.transport = Transport::Unicast {
             peers: vec![peer(to)],
             ttl: 255,
             check_source: false,
-        },
-        ..instance(7, 200, &[vip])
+        };
+        conf
     };
     let one = || routed("ONE", "192.0.2.101/32", "203.0.113.1");
     let two = || routed("TWO", "192.0.2.102/32", "203.0.113.2");

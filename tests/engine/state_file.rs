@@ -1,17 +1,14 @@
 //! When the state file is written.
 
 use crate::support::kernel::{Kernel, at, engine, eth0, instance, run, start};
-use vrrpd::config::model::VrrpInstance;
 use vrrpd::engine::Engine;
 use vrrpd::types::Centis;
 
 /// A master at 10 ms.
 fn master() -> (Engine, Kernel) {
     let mut kernel = eth0();
-    let conf = VrrpInstance {
-        advert_int: Centis(1),
-        ..instance(7, 100, &["192.0.2.100/32"])
-    };
+    let mut conf = instance(7, 100, &["192.0.2.100/32"]);
+    conf.advert_int = Centis(1);
     let mut engine = engine(vec![conf]);
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(1000));

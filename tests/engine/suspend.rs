@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::kernel::{Kernel, advert, at, engine, eth0, instance, receive, run, start};
-use vrrpd::config::model::{Garp, VrrpInstance};
+use vrrpd::config::model::Garp;
 use vrrpd::engine::Engine;
 use vrrpd::types::{Rare, VrrpState};
 
@@ -13,12 +13,12 @@ const NIGHT: Duration = Duration::from_secs(8 * 3600);
 /// A master at 500 ms that announces its address every 50 ms.
 fn master() -> (Engine, Kernel) {
     let mut kernel = eth0();
-    let conf = instance(7, 100, &[VIP]);
-    let garp = Rare::new(Garp {
+    let mut conf = instance(7, 100, &[VIP]);
+    conf.garp = Rare::new(Garp {
         refresh: Duration::from_millis(50),
         ..*conf.garp
     });
-    let mut engine = engine(vec![VrrpInstance { garp, ..conf }]);
+    let mut engine = engine(vec![conf]);
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(500));
     assert_eq!(states(&engine), [VrrpState::Master]);

@@ -21,10 +21,9 @@ fn tracking(tracks: &[(Tracked, i16)]) -> VrrpInstance {
         weight: *weight,
         reverse: false,
     });
-    VrrpInstance {
-        tracks: tracks.collect(),
-        ..instance(7, 100, &["192.0.2.100/32"])
-    }
+    let mut conf = instance(7, 100, &["192.0.2.100/32"]);
+    conf.tracks = tracks.collect();
+    conf
 }
 
 fn script(name: &str) -> Script {

@@ -101,12 +101,12 @@ fn with_one_vrid() -> Vec<VrrpInstance> {
     ];
     transports
         .map(|(name, vip, transport)| {
-            let conf = instance(7, 100, &[vip]);
-            VrrpInstance {
-                name: name.into(),
-                transport: transport.unwrap_or_else(|| conf.transport.clone()),
-                ..conf
+            let mut conf = instance(7, 100, &[vip]);
+            conf.name = name.into();
+            if let Some(transport) = transport {
+                conf.transport = transport;
             }
+            conf
         })
         .into()
 }
@@ -194,12 +194,11 @@ fn reload_keeps_the_state_of_each_instance_with_one_vrid() {
 // ---- without an interface ----
 
 fn without_interface() -> VrrpInstance {
-    VrrpInstance {
-        interface: IfName::default(),
-        src_ip: Some("192.0.2.1".parse().expect("an address")),
-        transport: unicast(&["203.0.113.2"]),
-        ..instance(7, 100, &[VIP])
-    }
+    let mut conf = instance(7, 100, &[VIP]);
+    conf.interface = IfName::default();
+    conf.src_ip = Some("192.0.2.1".parse().expect("an address"));
+    conf.transport = unicast(&["203.0.113.2"]);
+    conf
 }
 
 #[test]

@@ -22,11 +22,10 @@ pub(crate) fn macvlan_on(base: &str, name: &str, mac: Mac) -> Vmac {
 }
 
 pub(crate) fn vmac_instance(priority: u8) -> VrrpInstance {
-    VrrpInstance {
-        vmacs: vec![macvlan_on("eth0", "vrrp.7", VMAC)],
-        vips: vec![address(VIP, "vrrp.7")],
-        ..instance(7, priority, &[])
-    }
+    let mut conf = instance(7, priority, &[]);
+    conf.vmacs = vec![macvlan_on("eth0", "vrrp.7", VMAC)];
+    conf.vips = vec![address(VIP, "vrrp.7")];
+    conf
 }
 
 pub(crate) fn states(engine: &Engine) -> Vec<VrrpState> {
@@ -104,11 +103,10 @@ fn vmacs_yielding_together_are_set_down_one_by_one() {
     let numbered = |nth: u8| {
         let name = format!("vrrp.{nth}");
         let vip = format!("192.0.2.{}/32", 100 + nth);
-        VrrpInstance {
-            vmacs: vec![macvlan_on("eth0", &name, Mac([0, 0, 0x5e, 0, 1, nth]))],
-            vips: vec![address(&vip, &name)],
-            ..instance(nth, 100, &[])
-        }
+        let mut conf = instance(nth, 100, &[]);
+        conf.vmacs = vec![macvlan_on("eth0", &name, Mac([0, 0, 0x5e, 0, 1, nth]))];
+        conf.vips = vec![address(&vip, &name)];
+        conf
     };
     let mut engine = engine((1..=5).map(numbered).collect());
     start(&mut engine, &mut kernel, at(0));
@@ -397,11 +395,10 @@ fn vmac_is_in_the_group_of_its_parent_interface_or_the_configured_one() {
 fn address_vmac_instance() -> VrrpInstance {
     let mut vmac = macvlan_on("eth1", "vrrp1.7", VMAC);
     vmac.role = VmacRole::Addresses;
-    VrrpInstance {
-        vmacs: vec![vmac],
-        vips: vec![address(VIP, "eth0"), address("198.51.100.1/24", "vrrp1.7")],
-        ..instance(7, 100, &[])
-    }
+    let mut conf = instance(7, 100, &[]);
+    conf.vmacs = vec![vmac];
+    conf.vips = vec![address(VIP, "eth0"), address("198.51.100.1/24", "vrrp1.7")];
+    conf
 }
 
 #[test]

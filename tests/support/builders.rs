@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use vrrpd::config::model::{self, Address, Config, Garp, Transport, VrrpInstance};
+use vrrpd::config::model::{self, Address, Config, Garp, Settings, Transport, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::types::{Centis, Cidr, IfName, Instant, Priority, Rare, Version, Vrid};
 use vrrpd::wire::vrrp::{self, AdvertRepr, Auth as WireAuth, ChecksumForm};
@@ -77,20 +77,25 @@ pub fn instance(vrid: u8, priority: u8, vips: &[&str]) -> VrrpInstance {
         interface: ifname("eth0"),
         vrid: Vrid::new(vrid).expect("not 0"),
         priority: Priority(priority),
-        version: Version::V3,
-        advert_int: Centis(10),
-        transport: Transport::Multicast {
-            group: "224.0.0.18".parse().expect("an address"),
-        },
-        garp: Rare::new(Garp {
-            repeat: 1,
-            delay: seconds(0),
-            lower_prio_repeat: 1,
-            lower_prio_delay: seconds(0),
-            ..Garp::default()
-        }),
         vips: vips.iter().map(|vip| address(vip, "eth0")).collect(),
-        ..VrrpInstance::default()
+        excluded_vips: Vec::new(),
+        routes: Vec::new(),
+        rules: Vec::new(),
+        settings: Settings {
+            version: Version::V3,
+            advert_int: Centis(10),
+            transport: Transport::Multicast {
+                group: "224.0.0.18".parse().expect("an address"),
+            },
+            garp: Rare::new(Garp {
+                repeat: 1,
+                delay: seconds(0),
+                lower_prio_repeat: 1,
+                lower_prio_delay: seconds(0),
+                ..Garp::default()
+            }),
+            ..Settings::default()
+        },
     }
 }
 

@@ -21,6 +21,9 @@ const WIDTH: usize = 100;
 /// Types whose one value is printed without their name.
 const TRANSPARENT: [&str; 4] = ["Some(", "Priority(", "Vrid(", "Centis("];
 
+/// The type whose fields are printed as those of the struct it is in.
+const EMBEDDED: &str = "Settings {";
+
 /// Mandatory values: printed even if they equal the placeholder in the defaults.
 const MANDATORY: [&str; 2] = ["vrid", "dst"];
 
@@ -108,6 +111,10 @@ impl Node {
         {
             self.head = format!("{}/{}", addr.head, prefix.head);
             self.children.clear();
+        }
+        if let Some(nth) = self.children.iter().position(|one| one.head == EMBEDDED) {
+            let fields = std::mem::take(&mut self.children[nth].children);
+            self.children.splice(nth..=nth, fields);
         }
         self
     }

@@ -7,7 +7,9 @@ use super::garp::GarpDefaults;
 use super::lease::Lease;
 use super::{interface, strict};
 use crate::config::diag::{Diags, Severity};
-use crate::config::model::{GarpGroup, Global, Nft, Transport, UpDownDelay, VrrpInstance};
+use crate::config::model::{
+    GarpGroup, Global, Nft, Settings, Transport, UpDownDelay, VrrpInstance,
+};
 use crate::config::schema::value;
 use crate::config::span_map::SpanMap;
 use crate::types::{Centis, IfName, Version};
@@ -42,7 +44,7 @@ pub(super) struct Defaults {
 
 impl Defaults {
     pub(super) fn from(fields: &Fields<'_>, diags: &mut Diags) -> Self {
-        let default = VrrpInstance::default();
+        let default = Settings::default();
         let on = |name: &str| fields.boolean(name).unwrap_or(false);
         let strict = on("vrrp_strict");
         let vmac_prefix = fields.word("vmac_prefix").unwrap_or("vrrp");

@@ -140,7 +140,7 @@ impl Lowering<'_> {
         let processes = &self.objects.processes;
         let mut reports: Vec<(Severity, String)> = Vec::new();
         let member = &instance.name;
-        instance.tracks.retain_mut(|track| {
+        instance.settings.tracks.retain_mut(|track| {
             if track.weight == 0 {
                 return true;
             }

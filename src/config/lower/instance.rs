@@ -8,7 +8,7 @@ use super::fields::Fields;
 use super::vmac::{VmacProtocol, Vmacs, link_local_route};
 use super::{Lowering, first, interface};
 use crate::config::diag::{Severity, Span};
-use crate::config::model::{Address, Garp, Transport, VrrpInstance};
+use crate::config::model::{Address, Garp, Settings, Transport, VrrpInstance};
 use crate::config::schema::value;
 use crate::config::tree::Node;
 use crate::types::{Centis, Family, IfName, Priority, Version, Vrid};
@@ -113,10 +113,7 @@ impl Lowering<'_> {
         let (garp, down_timer_adverts) = self.timing(block);
         self.report_strict_address(block, &addresses.vips);
         self.report_overruled(block);
-        Some(VrrpInstance {
-            name: block.name.to_owned(),
-            vrid,
-            priority: election.priority,
+        let settings = Settings {
             version,
             family: block.family,
             initial_master: election.initial_master,
@@ -129,26 +126,32 @@ impl Lowering<'_> {
             down_timer_adverts,
             timer_expired_backup: self.timer_expired(block, election.nopreempt),
             garp: garp.into(),
-            vips: addresses.vips,
-            excluded_vips: addresses.excluded,
-            routes,
-            rules: self.rules(fields.items("virtual_rules")),
             accept: self.accept(block, version, owner),
             vmacs: vmacs.list,
             vip_lease: self.lease(block, advert_int, down_timer_adverts),
             tracks: self.tracks(block, &interface, owner),
             notify: self.notify(fields).into(),
-            interface,
             ..self.booleans(block, owner)
+        };
+        Some(VrrpInstance {
+            name: block.name.to_owned(),
+            interface,
+            vrid,
+            priority: election.priority,
+            vips: addresses.vips,
+            excluded_vips: addresses.excluded,
+            routes,
+            rules: self.rules(fields.items("virtual_rules")),
+            settings,
         })
     }
 
     /// The boolean keywords that depend on no other part of the instance.
-    fn booleans(&self, block: &InstanceBlock<'_>, owner: bool) -> VrrpInstance {
+    fn booleans(&self, block: &InstanceBlock<'_>, owner: bool) -> Settings {
         let (fields, strict, defaults) = (&block.fields, block.strict, &self.defaults);
         let on = |name: &str, default: bool| fields.boolean(name).unwrap_or(default);
         let send_advert = defaults.higher_prio_send_advert;
-        VrrpInstance {
+        Settings {
             strict,
             track_src_ip: fields.has("track_src_ip"),
             track_primary: !fields.has("dont_track_primary"),
@@ -164,7 +167,7 @@ impl Lowering<'_> {
             higher_prio_send_advert: !strict && on("higher_prio_send_advert", send_advert),
             owner_ignore_adverts: (strict && owner)
                 || on("owner_ignore_adverts", defaults.owner_ignore_adverts),
-            ..VrrpInstance::default()
+            ..Settings::default()
         }
     }
 

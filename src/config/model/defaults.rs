@@ -11,7 +11,8 @@ use super::lvs::{
 };
 use super::{
     Address, AddressOptions, Auth, BlockingScript, Command, Garp, NextHop, Nft, ParamMatch,
-    ProcessSettings, Route, Rule, Script, SmtpSettings, TrackProcess, Transport, VrrpInstance,
+    ProcessSettings, Route, Rule, Script, Settings, SmtpSettings, TrackProcess, Transport,
+    VrrpInstance,
 };
 use crate::types::ipvs::Forward;
 use crate::types::{
@@ -31,6 +32,18 @@ impl Default for VrrpInstance {
             interface: IfName::default(),
             vrid: Vrid::MIN,
             priority: Priority::DEFAULT,
+            vips: Vec::new(),
+            excluded_vips: Vec::new(),
+            routes: Vec::new(),
+            rules: Vec::new(),
+            settings: Settings::default(),
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
             version: Version::V2,
             family: Family::V4,
             initial_master: false,
@@ -51,10 +64,6 @@ impl Default for VrrpInstance {
             down_timer_adverts: 3,
             timer_expired_backup: None,
             garp: Rare::default(),
-            vips: Vec::new(),
-            excluded_vips: Vec::new(),
-            routes: Vec::new(),
-            rules: Vec::new(),
             accept: true,
             vmacs: Vec::new(),
             vip_lease: None,

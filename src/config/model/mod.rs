@@ -16,6 +16,7 @@ mod pattern;
 mod process;
 mod program;
 mod route;
+mod settings;
 mod shared;
 mod track;
 
@@ -33,7 +34,8 @@ pub use notify::{Fifo, Notify, SmtpSettings};
 pub use process::{BlockingScript, ControlSocket, DumpSettings, Nft, ProcessSettings};
 pub use program::Purpose;
 pub use route::{NextHop, Route, Rule};
-pub use shared::{Lists, NEAR, RunningInstance, Settings};
+pub use settings::Settings;
+pub use shared::{Lists, NEAR, RunningInstance};
 pub use track::{InitFile, ParamMatch, Script, Track, TrackFile, TrackProcess, Tracked};
 
 /// A whole configuration.

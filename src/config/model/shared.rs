@@ -1,14 +1,10 @@
 //! `vrrp_instance` as the daemon keeps it while it runs.
 
-use core::net::IpAddr;
 use core::ops::Deref;
-use core::time::Duration;
 use std::rc::Rc;
 
-use super::{
-    Address, Auth, Garp, Notify, Route, Rule, Track, Transport, Vmac, VmacRole, VrrpInstance,
-};
-use crate::types::{Centis, Family, GroupId, IfName, Priority, Rare, Version, Vrid};
+use super::{Address, Route, Rule, Settings, Vmac, VmacRole, VrrpInstance};
+use crate::types::{IfName, Priority, Vrid};
 
 /// How many instances before a new one are compared with it: files often have two or three kinds of
 /// instances in turn, such as IPv4 and IPv6.
@@ -37,41 +33,6 @@ pub struct Lists {
     pub rules: Vec<Rule>,
 }
 
-/// Settings that instances may have in common.
-#[derive(PartialEq, Eq, Debug)]
-pub struct Settings {
-    /// As in [`VrrpInstance`], like all that follow.
-    pub version: Version,
-    pub family: Family,
-    pub initial_master: bool,
-    pub advert_int: Centis,
-    pub nopreempt: bool,
-    pub preempt_delay: Duration,
-    pub auth: Auth,
-    pub src_ip: Option<IpAddr>,
-    pub track_src_ip: bool,
-    pub transport: Transport,
-    pub skip_check_adv_addr: bool,
-    pub v3_checksum_as_v2: bool,
-    pub old_unicast_checksum: bool,
-    pub strict: bool,
-    pub lower_prio_no_advert: bool,
-    pub higher_prio_send_advert: bool,
-    pub owner_ignore_adverts: bool,
-    pub down_timer_adverts: u8,
-    pub timer_expired_backup: Option<Priority>,
-    pub garp: Rare<Garp>,
-    pub accept: bool,
-    pub vmacs: Vec<Vmac>,
-    pub vip_lease: Option<Duration>,
-    pub sync_group: Option<GroupId>,
-    pub tracks: Vec<Track>,
-    pub notify: Rare<Notify>,
-    pub track_primary: bool,
-    pub promote_secondaries: bool,
-    pub unicast_fault_no_peer: bool,
-}
-
 impl Deref for RunningInstance {
     type Target = Settings;
 
@@ -83,10 +44,7 @@ impl Deref for RunningInstance {
 impl RunningInstance {
     /// `near`: instances that may have the same settings.
     #[inline(never)]
-    pub fn split<'a>(
-        conf: VrrpInstance,
-        near: &mut dyn Iterator<Item = &'a Self>,
-    ) -> (Self, Lists) {
+    pub fn split(conf: VrrpInstance, near: &mut dyn Iterator<Item = &Self>) -> (Self, Lists) {
         let vip_count = u16::try_from(conf.vips.len()).unwrap_or(u16::MAX);
         let mut addresses = conf.vips;
         addresses.extend(conf.excluded_vips);
@@ -95,37 +53,6 @@ impl RunningInstance {
             routes: conf.routes,
             rules: conf.rules,
         };
-        let settings = Settings {
-            version: conf.version,
-            family: conf.family,
-            initial_master: conf.initial_master,
-            advert_int: conf.advert_int,
-            nopreempt: conf.nopreempt,
-            preempt_delay: conf.preempt_delay,
-            auth: conf.auth,
-            src_ip: conf.src_ip,
-            track_src_ip: conf.track_src_ip,
-            transport: conf.transport,
-            skip_check_adv_addr: conf.skip_check_adv_addr,
-            v3_checksum_as_v2: conf.v3_checksum_as_v2,
-            old_unicast_checksum: conf.old_unicast_checksum,
-            strict: conf.strict,
-            lower_prio_no_advert: conf.lower_prio_no_advert,
-            higher_prio_send_advert: conf.higher_prio_send_advert,
-            owner_ignore_adverts: conf.owner_ignore_adverts,
-            down_timer_adverts: conf.down_timer_adverts,
-            timer_expired_backup: conf.timer_expired_backup,
-            garp: conf.garp,
-            accept: conf.accept,
-            vmacs: conf.vmacs,
-            vip_lease: conf.vip_lease,
-            sync_group: conf.sync_group,
-            tracks: conf.tracks,
-            notify: conf.notify,
-            track_primary: conf.track_primary,
-            promote_secondaries: conf.promote_secondaries,
-            unicast_fault_no_peer: conf.unicast_fault_no_peer,
-        };
         let mut near = near.map(|one| &one.settings);
         let running = RunningInstance {
             name: conf.name,
@@ -133,9 +60,9 @@ impl RunningInstance {
             vrid: conf.vrid,
             priority: conf.priority,
             vip_count,
-            settings: match near.find(|one| ***one == settings) {
+            settings: match near.find(|one| ***one == conf.settings) {
                 Some(shared) => Rc::clone(shared),
-                None => Rc::new(settings),
+                None => Rc::new(conf.settings),
             },
         };
         (running, lists)

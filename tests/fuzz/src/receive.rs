@@ -14,12 +14,10 @@ const VIP: &str = "192.0.2.100/32";
 
 /// Instances with the VRID of the golden packets.
 fn configuration(choice: u8, priority: u8) -> VrrpInstance {
-    let plain = VrrpInstance {
-        advert_int: Centis::SECOND,
-        ..instance(51, priority, &[VIP])
-    };
-    let auth = match choice & 3 {
-        0 => return plain,
+    let mut conf = instance(51, priority, &[VIP]);
+    conf.advert_int = Centis::SECOND;
+    conf.auth = match choice & 3 {
+        0 => return conf,
         1 => Auth::Pass(Password(*b"secret\0\0")),
         2 => Auth::Ah(Password(*b"k3y\0\0\0\0\0")),
         _ => {
@@ -32,17 +30,12 @@ fn configuration(choice: u8, priority: u8) -> VrrpInstance {
                 mode: HmacMode::Enforce,
                 time_window: None,
             };
-            return VrrpInstance {
-                auth: Auth::Hmac(Box::new(hmac)),
-                ..plain
-            };
+            conf.auth = Auth::Hmac(Box::new(hmac));
+            return conf;
         }
     };
-    VrrpInstance {
-        version: Version::V2,
-        auth,
-        ..plain
-    }
+    conf.version = Version::V2;
+    conf
 }
 
 /// The first byte chooses authentication, and master or backup. The rest is a packet, received as
