@@ -7,7 +7,7 @@ use core::time::Duration;
 use crate::config::model::{RunningInstance, Transport, VrrpInstance};
 use crate::engine::instance::auth;
 use crate::engine::instance::router::{Position, Readiness, Router, Routers};
-use crate::engine::instance::rx::{Datagram, best_fit, open};
+use crate::engine::instance::rx::{Datagram, Envelope, best_fit, open};
 use crate::engine::instance::tx;
 use crate::types::{Cidr, Family, IfName, InstanceId, Version};
 use crate::vrrp::{AuthResult, Received, Reject, SignatureError};
@@ -121,25 +121,8 @@ impl Judge {
                 Ok(_) if router.fit(&envelope.net).is_none() => Verdict::OtherGroup,
                 Ok(_) if router.source() == Some(envelope.net.src) => Verdict::OwnAddress,
                 Ok(parsed) => {
-                    let on_link =
-                        self.local.is_empty() || on_link(&self.local, router, &envelope.net.src);
-                    let mut received = Received {
-                        from: envelope.net.src,
-                        multicast,
-                        ttl: envelope.ttl,
-                        on_link,
-                        advert: parsed.advert,
-                        auth_result: AuthResult::None,
-                    };
-                    if router.machine.would_verify(&received) {
-                        let wall = || datagram.wall.unwrap_or(Duration::ZERO);
-                        received.auth_result = auth::verify(router, &envelope, parsed, wall);
-                    }
-                    let ours = tx::checksum_form(&router.conf);
-                    let is_v3 = parsed.advert.version == Version::V3;
-                    let is_v4 = family == Family::V4;
-                    let differs = is_v3 && is_v4 && parsed.checksum != ours;
-                    verdict(router, &received, differs.then_some(parsed.checksum))
+                    let wall = datagram.wall.unwrap_or(Duration::ZERO);
+                    judge(router, &self.local, &envelope, parsed, wall)
                 }
             };
             verdicts.push((id, verdict));
@@ -154,6 +137,32 @@ impl Judge {
         };
         verdicts.into_iter().filter_map(named).collect()
     }
+}
+
+/// The verdict on an advert that was captured at this time. `local`: as in [`Judge`].
+fn judge(
+    router: &mut Router,
+    local: &[(IfName, Cidr)],
+    envelope: &Envelope<'_>,
+    parsed: &vrrp::Parsed<'_>,
+    wall: Duration,
+) -> Verdict {
+    let from = envelope.net.src;
+    let mut received = Received {
+        from,
+        multicast: envelope.net.dst.is_multicast(),
+        ttl: envelope.ttl,
+        on_link: local.is_empty() || on_link(local, router, &from),
+        advert: parsed.advert,
+        auth_result: AuthResult::None,
+    };
+    if router.machine.would_verify(&received) {
+        received.auth_result = auth::verify(router, envelope, parsed, || wall);
+    }
+    let ours = tx::checksum_form(&router.conf);
+    let is_v3_on_v4 = parsed.advert.version == Version::V3 && router.conf.family == Family::V4;
+    let differs = is_v3_on_v4 && parsed.checksum != ours;
+    verdict(router, &received, differs.then_some(parsed.checksum))
 }
 
 /// Whether the instance is on this interface. A unicast instance accepts adverts from others too, but
