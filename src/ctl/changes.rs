@@ -23,13 +23,13 @@ pub struct Changes {
     pub added: u32,
 }
 
-/// What is not in the [`RunningInstance`] of an instance or refers to other lists: its addresses
-/// before, and which of its other lists differ.
+/// The addresses that an instance has, and which of its other lists differ: a [`RunningInstance`] has
+/// no lists, and tracked objects are numbers in other lists.
 #[derive(Clone, Copy, Debug)]
 pub struct ChangedLists<'a> {
     /// The addresses, those that are advertised first.
     pub addresses: &'a [Address],
-    /// What it tracks.
+    /// The tracked objects.
     pub tracks: bool,
     /// `virtual_routes`.
     pub routes: bool,

@@ -65,7 +65,7 @@ fn instances(snapshot: &Snapshot<'_>, style: &Style, out: &mut Output) {
             let ago = Span(snapshot.clock.now.since(last.at));
             format!(" for {ago}{why}{}", one.why)
         });
-        let (interface, vrid) = (one.conf.interface_text(), one.conf.vrid);
+        let (interface, vrid) = (one.conf.interface.or_any(), one.conf.vrid);
         let state = one.state;
         title(
             out,

@@ -97,7 +97,7 @@ fn interface(page: &mut Page, instance: &Instance<'_>) {
                 &format_args!("{name}, vmac on {}", conf.interface),
             );
         }
-        None => page.pair("Interface", &conf.interface_text()),
+        None => page.pair("Interface", &conf.interface.or_any()),
     }
     let configured = if conf.src_ip.is_some() {
         " (from configuration)"

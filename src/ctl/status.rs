@@ -223,7 +223,7 @@ static COLUMNS: [Column; 7] = [
         width: 0,
         text: |one, _| match one.conf.vmac() {
             Some(vmac) => vmac.name.to_string(),
-            None => one.conf.interface_text().to_owned(),
+            None => one.conf.interface.or_any().to_owned(),
         },
     },
     Column {

@@ -402,7 +402,7 @@ fn log_instances(config: &Config) {
         log::info!(
             "({}) {} VRID {} priority {} {}, adverts every {} to {to}, {} addresses{first}{more}",
             instance.name,
-            instance.interface_text(),
+            instance.interface.or_any(),
             instance.vrid,
             instance.priority,
             instance.version,

@@ -190,6 +190,18 @@ impl IfName {
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
+
+    /// The name; `None` if it is the empty one ([`Default`]), which stands for no interface.
+    #[must_use]
+    pub fn non_empty(&self) -> Option<&IfName> {
+        Some(self).filter(|name| !name.0.is_empty())
+    }
+
+    /// The name, or how messages call what an instance without an interface uses.
+    #[must_use]
+    pub fn or_any(&self) -> &str {
+        self.non_empty().map_or("any interface", IfName::as_str)
+    }
 }
 
 impl fmt::Display for IfName {

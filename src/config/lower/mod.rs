@@ -309,7 +309,7 @@ impl Lowering<'_> {
                 let at = self.sources.locate(first, span);
                 let message = format!(
                     "adverts of instance `{name}` cannot be distinguished from those of the instance on {at}: both have virtual_router_id {vrid} on {}; left out",
-                    instance.interface_text()
+                    instance.interface.or_any()
                 );
                 let help = "give each instance on an interface its own `virtual_router_id`, `mcast_dst_ip` or peers";
                 let range = Fields::inside(node).removed("unicast_peer");

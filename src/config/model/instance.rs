@@ -27,7 +27,7 @@ pub struct VrrpInstance {
     pub routes: Vec<Route>,
     /// `virtual_rules`.
     pub rules: Vec<Rule>,
-    /// What other instances may have, too.
+    /// All other settings, which instances may have in common.
     pub settings: Settings,
 }
 
@@ -50,13 +50,7 @@ impl VrrpInstance {
     /// interfaces of their own.
     #[must_use]
     pub fn own_interface(&self) -> Option<&IfName> {
-        Some(&self.interface).filter(|name| !name.as_str().is_empty())
-    }
-
-    /// `interface`, or what adverts use without one.
-    #[must_use]
-    pub fn interface_text(&self) -> &str {
-        self.own_interface().map_or("any interface", IfName::as_str)
+        self.interface.non_empty()
     }
 
     /// Whether adverts do not distinguish two instances: one VRID, and the same multicast group, or
@@ -157,7 +151,7 @@ pub struct Address {
     pub dev: IfName,
     /// `preferred_lft` in seconds; `None`: forever. 0 for an IPv6 /128 unless configured.
     pub preferred_lft: Option<u32>,
-    /// What few addresses have.
+    /// Options that few addresses have.
     pub options: Rare<AddressOptions>,
 }
 

@@ -1,4 +1,4 @@
-//! What instances may have in common.
+//! The settings that instances may have in common.
 
 use core::net::IpAddr;
 use core::time::Duration;

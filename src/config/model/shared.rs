@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::{Address, Route, Rule, Settings, Vmac, VmacRole, VrrpInstance};
 use crate::types::{IfName, Priority, Vrid};
 
-/// How many instances before a new one are compared with it: files often have two or three kinds of
+/// A new instance is compared with this many before it: files often have two or three kinds of
 /// instances in turn, such as IPv4 and IPv6.
 pub const NEAR: usize = 4;
 
@@ -19,15 +19,15 @@ pub struct RunningInstance {
     pub interface: IfName,
     pub vrid: Vrid,
     pub priority: Priority,
-    /// How many of its addresses are advertised: the first ones.
+    /// Number of its addresses that are advertised, the first ones.
     vip_count: u16,
     settings: Rc<Settings>,
 }
 
-/// What the daemon keeps with its state in the kernel.
+/// The lists of an instance, which the daemon keeps with their state in the kernel.
 #[derive(Clone, Debug)]
 pub struct Lists {
-    /// Those that are advertised first.
+    /// The advertised ones come first.
     pub addresses: Vec<Address>,
     pub routes: Vec<Route>,
     pub rules: Vec<Rule>,
@@ -84,13 +84,7 @@ impl RunningInstance {
     /// As [`VrrpInstance::own_interface`].
     #[must_use]
     pub fn own_interface(&self) -> Option<&IfName> {
-        Some(&self.interface).filter(|name| !name.as_str().is_empty())
-    }
-
-    /// `interface`, or what adverts use without one.
-    #[must_use]
-    pub fn interface_text(&self) -> &str {
-        self.own_interface().map_or("any interface", IfName::as_str)
+        self.interface.non_empty()
     }
 
     /// Its virtual interfaces, unless it shares its settings; then it has none, because their names

@@ -410,7 +410,7 @@ fn reject_text(router: &Router, why: Reject) -> String {
             "with authentication, adverts must come from a network of {0} or from a unicast_peer: they may be repeated from \
              another network; if this router is on the link, give {0} an address of its network, or write its prefix \
              length at an address of virtual_ipaddress",
-            conf.interface_text()
+            conf.interface.or_any()
         ),
         Reject::OtherAddresses => {
             "with authentication, adverts must have one of our addresses: they may be repeated from another network; to \
