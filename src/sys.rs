@@ -42,7 +42,7 @@ pub(crate) fn fork() -> nix::Result<ForkResult> {
 /// How far below the stack in use its pages are given back.
 const STACK: usize = 128 << 10;
 
-/// Gives the pages of the stack that nothing uses any more back to the kernel.
+/// Gives pages of the stack that are no longer used back to the kernel.
 #[inline(never)]
 pub(crate) fn release_stack() {
     let in_use = 0_u8;
@@ -52,8 +52,8 @@ pub(crate) fn release_stack() {
     // This function and those that it calls use less than two pages.
     let end = (&raw const in_use).addr() / page * page - 2 * page;
     let start = (end - STACK) / page * page;
-    // SAFETY: the stack grows towards lower addresses, and what is below this function is in use by
-    // nobody; other mappings are farther away than that.
+    // SAFETY: the stack grows towards lower addresses, so what is below this function is unused, and
+    // other mappings are farther away than that.
     unsafe {
         libc::madvise(
             ptr::without_provenance_mut(start),

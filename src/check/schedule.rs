@@ -19,7 +19,7 @@ use core::time::Duration;
 use crate::config::model::lvs::Check;
 use crate::types::Instant;
 
-/// How early a run may start: at most this long, and at most this part of the interval.
+/// A run may start this much early, but not by more than this part of its interval.
 const EARLY: Duration = Duration::from_millis(32);
 const EARLY_PART: u32 = 64;
 

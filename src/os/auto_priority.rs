@@ -110,7 +110,7 @@ impl AutoPriority {
         }
     }
 
-    /// What follows from a wait.
+    /// The change of the priority after a wait.
     fn change(
         &mut self,
         wait: Wait,

@@ -17,9 +17,9 @@ const DATAGRAMS_PER_TIMER: u32 = 32;
 /// How much may be waiting in the receive buffers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Backlog {
-    /// What has arrived since the last iteration.
+    /// Packets of the time since the last iteration.
     Usual,
-    /// What has arrived during a stall. All of it is read before a timer may fire.
+    /// Packets of a stall as well. All of them are read before a timer may fire.
     AfterStall {
         /// End of the stall.
         woke: Instant,

@@ -23,9 +23,9 @@ const FLOOD: u32 = 512;
 /// Pauses of one socket.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReadPause {
-    /// Of the pause in progress.
+    /// End of the pause in progress.
     end: Option<Instant>,
-    /// It follows another one.
+    /// Whether the pause in progress follows another one.
     is_next: bool,
     /// Start of the last read that found packets.
     last_read: Option<Instant>,

@@ -18,7 +18,7 @@ const SET: u64 = 1_000_000;
 /// When a packet was received.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct ReceiveTime {
-    /// For the protocol.
+    /// The time that the protocol counts from.
     pub(super) counted: Instant,
     /// When it arrived, if that is known.
     pub(super) arrived: Option<Instant>,

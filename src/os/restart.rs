@@ -115,7 +115,7 @@ impl Successor {
             text.push(value);
             text
         });
-        // Those of its children are the ones that it starts with.
+        // Its children get the limits that it is started with.
         child::restore_limits();
         let errno = sys::execve(&words(argv), &words(environment));
         if let Some(lock) = lock {

@@ -10,7 +10,7 @@ pub struct Rare<T>(Option<Rc<T>>);
 
 /// The value that all [`Rare`] without another one share.
 pub trait Usual: 'static {
-    /// What an object has unless it says otherwise.
+    /// The value of an object that has no other one.
     const USUAL: &'static Self;
 }
 

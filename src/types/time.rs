@@ -7,7 +7,7 @@ use core::time::Duration;
 
 /// A time of `CLOCK_MONOTONIC` in nanoseconds. Arithmetic saturates, so no input can make it panic.
 ///
-/// One more than the time is stored, so that an `Option<Instant>` takes no more memory.
+/// The time plus 1 is stored: never 0, so that an `Option<Instant>` has the same size.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(NonZeroU64);
 

@@ -38,7 +38,7 @@ pub enum Verdict {
     Ignored,
 }
 
-/// What an instance makes of an advert.
+/// The verdict of an instance on an advert.
 #[derive(Debug)]
 pub struct Judgment<'a> {
     /// The instance.

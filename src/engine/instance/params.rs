@@ -1,4 +1,4 @@
-//! What the protocol machine and the announcements need of the configuration of an instance.
+//! Parameters of the protocol machine and of the announcements, from the configuration.
 
 use core::time::Duration;
 
@@ -85,7 +85,7 @@ fn garp_params(conf: &RunningInstance) -> garp::Params {
     }
 }
 
-/// Those of one of `near`, if they are equal.
+/// The parameters of the announcements; those of one of `near`, if they are equal.
 pub(super) fn shared_garp_params(conf: &RunningInstance, near: &[Router]) -> Rare<garp::Params> {
     let params = garp_params(conf).into();
     let mut others = near.iter().map(|one| one.garp.params());

@@ -39,7 +39,7 @@ const ANNOUNCED: u32 = 4;
 /// When an object may be repaired that another program removes or changes.
 #[derive(Debug, Default)]
 pub(crate) struct RepairLimit {
-    /// Of the few objects that were ever removed or repaired.
+    /// Few objects were ever removed or repaired and have one.
     row: Option<Box<Row>>,
 }
 

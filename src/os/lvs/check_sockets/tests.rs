@@ -220,7 +220,7 @@ fn sockets_that_were_opened_together_are_polled_after_a_pause() {
     assert!(checks.entries().is_empty());
     // A packet of VRRP ends the poll.
     checks.polled(&[]);
-    assert!(checks.has_event(1), "nobody has looked");
+    assert!(checks.has_event(1), "events are not known yet");
     assert_eq!(
         limit(&mut checks, 2),
         Some(PAUSE - Duration::from_millis(1))

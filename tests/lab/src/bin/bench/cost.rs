@@ -165,7 +165,7 @@ fn cpu(b: &Bench, routers: Routers, master: Goal, backup: Goal) -> Vec<Row> {
     ]
 }
 
-/// Packets are counted by the kernel: nobody captures.
+/// The kernel counts the packets: a capture would take CPU.
 fn used(daemon: &Daemon, routers: Routers) -> Used {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
